@@ -1,0 +1,60 @@
+"""`python -m bot`: the production start. Exits with 0 when stopped, 1 without Discord, 2 for bad settings."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from datetime import UTC, datetime
+
+import aiohttp
+import discord
+import structlog
+
+from bot.app import VarianceBot, compose, use_other_discord
+from bot.logs import configure
+from bot.settings import TOKEN, Settings, read_settings
+from engine.errors import VarianceError
+
+log = structlog.get_logger("variance.main")
+
+
+def main() -> int:
+    """Read the settings, put the bot together, run it until it is stopped."""
+    try:
+        settings = read_settings()
+        configure(settings.log_level)
+        bot = compose(settings, lambda: datetime.now(UTC))
+    except VarianceError as error:
+        return _refuse(str(error), 2)
+    use_other_discord(settings)
+    return asyncio.run(serve(bot, settings))
+
+
+async def serve(bot: VarianceBot, settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT, then close cleanly."""
+    running = asyncio.create_task(bot.start(settings.discord_token.get_secret_value()), name="discord")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    try:
+        async with bot:
+            await running
+    except asyncio.CancelledError:
+        log.info("stopped")
+        return 0
+    except discord.LoginFailure:
+        return _refuse(f"{TOKEN} is refused by Discord; reset it on the Bot page of your application", 2)
+    except (aiohttp.ClientError, discord.GatewayNotFound, OSError) as error:
+        return _refuse(
+            f"Discord cannot be reached: {type(error).__name__}; check the network and try again", 1
+        )
+    return 0
+
+
+def _refuse(sentence: str, status: int) -> int:
+    sys.stderr.write(f"{sentence}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

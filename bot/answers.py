@@ -1,0 +1,151 @@
+"""Questions to cards: the same for a command, a button and a scheduled post."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bot.cards.card import Card
+from bot.cards.csvfile import screen_csv
+from bot.cards.facts import footer, run_name, titled
+from bot.cards.history import HistoryPoint
+from bot.cards.method import method_card
+from bot.cards.name import vrp_card, why_card
+from bot.cards.screen import post_card, screen_card
+from bot.cards.text import escaped
+from bot.failures import InputError
+from bot.service import Judged, MarketService
+from engine.record.store import Point
+from engine.screen.result import Row, Screen
+
+UNIVERSES = {"all": "", "equities": "equity", "etfs": "etf"}
+"""What /screen can be narrowed to -> the asset class that stays."""
+_SPOKEN = {"equities": "single equities", "etfs": "ETFs"}
+_SEPARATOR = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which names of a run a list shows; travels in the buttons as text."""
+
+    universe: str = "all"
+    sector: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Scope:
+        """The scope of a button's text; everything when it is empty or of no use."""
+        universe, _, sector = text.partition(_SEPARATOR)
+        return cls(universe if universe in UNIVERSES else "all", sector)
+
+    @property
+    def text(self) -> str:
+        """The scope for a button, empty for everything."""
+        return f"{self.universe}{_SEPARATOR}{self.sector}" if self != Scope() else ""
+
+    @property
+    def spoken(self) -> str:
+        """The scope for a person: `ETFs, sector Energy`."""
+        parts = (_SPOKEN.get(self.universe, ""), f"sector {escaped(self.sector)}" if self.sector else "")
+        return ", ".join(filter(None, parts))
+
+    def holds(self, row: Row) -> bool:
+        """Whether the row belongs to the scope."""
+        wanted = UNIVERSES[self.universe]
+        if wanted and row.text("asset_class") != wanted:
+            return False
+        return not self.sector or row.text("sector") == self.sector
+
+    def require(self, screen: Screen) -> None:
+        """Raise InputError when a screen holds names, but none of the scope."""
+        if screen.rows and not any(self.holds(row) for row in screen.rows):
+            raise InputError("No name of this run is of that kind and sector; leave one of the two out.")
+
+    def narrow(self, screen: Screen) -> Screen:
+        """The screen seen through the scope. Raises InputError when no name is left."""
+        if not self.text:
+            return screen
+        self.require(screen)
+        return screen.narrowed([row.symbol for row in screen.rows if self.holds(row)])
+
+
+class Answers:
+    """Asks the service and draws; every method returns a card that can be sent as it is."""
+
+    def __init__(self, service: MarketService) -> None:
+        self.service = service
+
+    async def screen(self, profile: str | None, lens: str | None, scope: Scope) -> Card:
+        """The ranked list."""
+        judged = await self.service.screen(profile, lens)
+        return await self._draw(lambda: _screen_page(judged, 0, scope))
+
+    async def page(self, run_id: int, argument: str) -> Card:
+        """Another page of a list: `argument` is `page|scope` (bot.cards.screen)."""
+        number, _, scope = argument.partition("|")
+        judged = Judged(run_id, await self.service.stored(run_id))
+        page = int(number) if number.isdecimal() else 0
+        return await self._draw(lambda: _screen_page(judged, page, Scope.parse(scope)))
+
+    async def vrp(self, symbol: str, run_id: int | None = None) -> Card:
+        """One name with its chart."""
+        row, judged = await self.service.row(symbol, run_id)
+        service = self.service
+
+        def draw() -> Card:
+            points = service.history(symbol, judged.screen)
+            return vrp_card(row, judged.screen.run, judged.run_id, [_point(point) for point in points])
+
+        return await self._draw(draw)
+
+    async def why(self, symbol: str, run_id: int | None = None) -> Card:
+        """Every gate of one name."""
+        row, judged = await self.service.row(symbol, run_id)
+        return await self._draw(lambda: why_card(row, judged.screen.run, judged.run_id))
+
+    async def csv(self, run_id: int, scope: Scope) -> Card:
+        """The whole run as a file."""
+        screen = await self.service.stored(run_id)
+        return await self._draw(lambda: _csv_card(scope.narrow(screen), run_id, scope))
+
+    async def method(self, word: str | None) -> Card:
+        """Formula and source of a metric, or the overview."""
+        return await self._draw(lambda: method_card(word))
+
+    async def post(self) -> Card:
+        """The scheduled post of the market at hand."""
+        judged = await self.service.screen()
+        previous = await self.service.previous(judged.screen)
+        return await self._draw(lambda: post_card(judged.screen, judged.run_id, previous))
+
+    async def _draw(self, work: Callable[[], Card]) -> Card:
+        return await self.service.desk(work)
+
+
+def _screen_page(judged: Judged, page: int, scope: Scope) -> Card:
+    card = screen_card(scope.narrow(judged.screen), judged.run_id, page, scope=scope.text)
+    if not scope.text:
+        return card
+    return replace(card, headline=f"Only {scope.spoken}\n{card.headline}")
+
+
+def _csv_card(screen: Screen, run_id: int, scope: Scope) -> Card:
+    run = screen.run
+    of = f", {scope.spoken} only" if scope.text else ""
+    return Card(
+        title=titled(run, run_name(run), "full list"),
+        state=run.state,
+        sentence=f"{len(screen.rows)} names{of}: every metric, every gate with value, limit and distance.",
+        footer=footer(run, run_id),
+        files=(screen_csv(screen),),
+    )
+
+
+def _point(point: Point) -> HistoryPoint:
+    volatility = {
+        name: value if isinstance(value := point.values[name], float) else None
+        for name in ("iv30", "hv30", "hv90")
+    }
+    passed = point.values["passed"]
+    return HistoryPoint(
+        session=point.session, passed=bool(passed) if passed is not None else None, **volatility
+    )

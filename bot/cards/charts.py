@@ -1,0 +1,301 @@
+"""The year of one name in a picture: IV30 beside the movement, and where IV30 stands in its own record."""
+
+from __future__ import annotations
+
+import io
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from bot.cards.facts import SIMULATED, day
+from bot.cards.history import HistoryPoint
+from bot.cards.table import fixed
+from bot.cards.text import clean, mono
+from engine.arrays import FloatArray
+from engine.screen.result import Row, Run
+
+WIDTH, HEIGHT, DPI = 840, 420, 100
+BACKGROUND = "#2B2D31"
+INK, FAINT, GRID = "#F2F3F5", "#B5BAC1", "#3F4147"
+IV_COLOUR, HV_COLOUR, HV90_COLOUR = "#7FB4FF", "#F2A65A", "#A3A8B0"
+SIMULATED_COLOUR = "#F0C24B"
+TEXT_POINTS, SMALL_POINTS, TITLE_POINTS = 13.0, 12.0, 17.0
+"""18 pixels at 100 dpi: capitals 13 pixels high, legible where the client shows half the size."""
+BAND = (20.0, 80.0)
+BAND_MIN = 60
+"""Fewer closes make no percentile (methodology 2); the picture says so."""
+YEAR = 252
+_FEW = 40
+_LONGEST_BREAK = 7
+_LEAST_SPAN = 0.5
+_LABEL_GAP = 22.0
+_BOX = (0.068, 0.12, 0.742, 0.7)
+_QUICK_COMPRESSION = 1
+_UNDRAWABLE = 1e9
+
+_lock = threading.Lock()
+# matplotlib's font and text caches are not meant for several threads at once.
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """The stored year with the run's own point last; volatilities in percent, NaN where missing."""
+
+    days: FloatArray
+    iv30: FloatArray
+    hv30: FloatArray
+    hv90: FloatArray
+    listed: FloatArray
+
+
+def drawable(run: Run, history: Sequence[HistoryPoint], row: Row) -> bool:
+    """Whether there is any volatility to draw."""
+    series = _series(run, history, row)
+    return bool(np.isfinite([series.iv30, series.hv30, series.hv90]).any())
+
+
+def describe(run: Run, history: Sequence[HistoryPoint], row: Row) -> str:
+    """The picture in words, for those who do not see it."""
+    series = _series(run, history, row)
+    last = ", ".join(text for text, _, _ in _latest(series))
+    times = int(np.nansum(series.listed))
+    market = f"{SIMULATED} market. " if run.simulated else ""
+    return (
+        f"{market}{clean(row.symbol, 20)}: implied and realized volatility over {len(series.days)} stored "
+        f"closes up to {day(run.session)}, percent a year. Latest: {last or 'none'}. "
+        f"{_record_text(series)}. Listed on {times} of these days."
+    )
+
+
+def vrp_chart(symbol: str, run: Run, history: Sequence[HistoryPoint], row: Row) -> bytes:
+    """A PNG of 840 x 420 pixels: IV30, HV30 and HV90 in percent a year over the last 252 stored closes.
+
+    The 20th to 80th percentile of the drawn IV30 is shaded and labelled, the latest values are written
+    at their lines, and days on which the name was listed are marked along the foot. Points after the
+    run's session are left out; the run's own values stand last. Missing values break the line. With a
+    short record there is no band, and the picture says how many closes there are.
+    """
+    series = _series(run, history, row)
+    with _lock:
+        figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor=BACKGROUND)
+        axes = figure.add_axes(_BOX, facecolor=BACKGROUND)
+        low, high = _limits(series)
+        axes.set_xlim(*_span(series.days))
+        axes.set_ylim(low, high)
+        _ticks(axes, series.days, low, high)
+        _band(axes, series)
+        _lines(axes, series)
+        _listed(axes, series, low, high)
+        _labels(figure, series, low, high)
+        _captions(figure, symbol, run, series)
+        return _png(figure)
+
+
+def _series(run: Run, history: Sequence[HistoryPoint], row: Row) -> _Series:
+    stored = {point.session: point for point in history if point.session < run.session}
+    own = HistoryPoint(run.session, row.number("iv30"), row.number("hv30"), row.number("hv90"), row.passed)
+    points = [*(stored[session] for session in sorted(stored)), own][-YEAR:]
+    return _Series(
+        days=np.array([point.session.toordinal() for point in points], dtype=np.float64),
+        iv30=_percent([point.iv30 for point in points]),
+        hv30=_percent([point.hv30 for point in points]),
+        hv90=_percent([point.hv90 for point in points]),
+        listed=np.array([bool(point.passed) for point in points], dtype=np.float64),
+    )
+
+
+def _percent(values: Sequence[float | None]) -> FloatArray:
+    numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return 100.0 * np.where(np.abs(numbers) < _UNDRAWABLE, numbers, np.nan)
+
+
+def _limits(series: _Series) -> tuple[float, float]:
+    """Lowest and highest value with room for the foot and the labels.
+
+    0 is not forced into view, but the span is at least half the highest value: noise must not fill it.
+    """
+    values = np.concatenate([series.iv30, series.hv30, series.hv90])
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return 0.0, 10.0
+    low, high = float(finite.min()), float(finite.max())
+    room = max(high - low, _LEAST_SPAN * high, 1.0)
+    spare = (room - (high - low)) / 2
+    return max(0.0, low - spare - 0.16 * room), high + spare + 0.08 * room
+
+
+def _span(days: FloatArray) -> tuple[float, float]:
+    first, last = float(days[0]), float(days[-1])
+    return (first, last) if last - first >= 10 else (last - 10, last)
+
+
+def _ticks(axes: Axes, days: FloatArray, low: float, high: float) -> None:
+    """Few, plain ticks: the months below, round percents at the left."""
+    months = _months(*_span(days))
+    axes.set_xticks([place for place, _ in months], [text for _, text in months])
+    step = _step((high - low) / 6)
+    places = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+    axes.set_yticks(places, [f"{place:g}" for place in places])
+    axes.tick_params(length=0, labelcolor=FAINT, labelsize=TEXT_POINTS, pad=6)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def _step(least: float) -> float:
+    """The smallest of 1, 2, 5 times a power of ten that is not below `least`."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
+
+
+def _months(first: float, last: float) -> list[tuple[float, str]]:
+    """First days of months within the span, at most eight; the year beside each January or the first."""
+    start, end = date.fromordinal(int(first)), date.fromordinal(int(last))
+    count = (end.year - start.year) * 12 + end.month - start.month + 1
+    every = 1 if count <= 8 else 2 if count <= 14 else -(-count // 7)
+    found: list[tuple[float, str]] = []
+    for offset in range(0, count, every):
+        year, month = divmod(start.year * 12 + start.month - 1 + offset, 12)
+        place = float(date(year, month + 1, 1).toordinal())
+        if place < first:
+            continue
+        named = not found or month < every
+        found.append((place, f"{date(year, month + 1, 1):%b}" + (f" {year}" if named else "")))
+    return found or [(float(last), f"{end.day} {end:%b %Y}")]
+
+
+def _band_edges(series: _Series) -> tuple[float, float] | None:
+    finite = series.iv30[np.isfinite(series.iv30)]
+    if len(finite) < BAND_MIN:
+        return None
+    low, high = np.percentile(finite, BAND)
+    return float(low), float(high)
+
+
+def _band(axes: Axes, series: _Series) -> None:
+    edges = _band_edges(series)
+    if edges is not None:
+        axes.axhspan(*edges, color=IV_COLOUR, alpha=0.13, linewidth=0)
+
+
+def _lines(axes: Axes, series: _Series) -> None:
+    marker = "o" if len(series.days) <= _FEW else ""
+    for values, colour, width in (
+        (series.hv90, HV90_COLOUR, 1.0),
+        (series.hv30, HV_COLOUR, 1.6),
+        (series.iv30, IV_COLOUR, 2.2),
+    ):
+        days, broken = _broken(series.days, values)
+        axes.plot(days, broken, color=colour, linewidth=width, marker=marker, markersize=4)
+        axes.plot(series.days[-1:], values[-1:], color=colour, marker="o", markersize=5, clip_on=False)
+
+
+def _broken(days: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The line with a hole wherever more than a week was not stored."""
+    holes = np.flatnonzero(np.diff(days) > _LONGEST_BREAK) + 1
+    return np.insert(days, holes, days[holes]), np.insert(values, holes, np.nan)
+
+
+def _listed(axes: Axes, series: _Series, low: float, high: float) -> None:
+    days = series.days[series.listed > 0]
+    foot = low + 0.035 * (high - low)
+    height = np.full(len(days), foot)
+    axes.plot(days, height, linestyle="", marker="|", markersize=9, color=INK, clip_on=False)
+
+
+def _labels(figure: Figure, series: _Series, low: float, high: float) -> None:
+    """Latest values and band edges at the right, pushed apart where they would overlap."""
+    wanted = [(level, text, colour) for text, level, colour in _latest(series)]
+    edges = _band_edges(series)
+    if edges is not None:
+        wanted += [
+            (edge, f"{rank:.0f}th pct {_short(edge)}", FAINT) for rank, edge in zip(BAND, edges, strict=True)
+        ]
+    wanted.sort(key=lambda label: label[0])
+    left, bottom, width, height = _BOX
+    places = [(bottom + height * (level - low) / (high - low)) * HEIGHT for level, _, _ in wanted]
+    for (_, text, colour), place in zip(wanted, _apart(places, bottom * HEIGHT), strict=True):
+        _write(figure, (left + width) * WIDTH + 12, place, text, color=colour, va="center")
+
+
+def _apart(places: Sequence[float], floor: float) -> list[float]:
+    """Ascending pixel heights at least a line apart, moved no further than needed, none below the foot."""
+    groups: list[list[float]] = []
+    for place in places:
+        groups.append([place])
+        while len(groups) > 1 and _foot(groups[-1], floor) < _foot(groups[-2], floor) + _height(groups[-2]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    return [_foot(group, floor) + _LABEL_GAP * i for group in groups for i in range(len(group))]
+
+
+def _foot(group: Sequence[float], floor: float) -> float:
+    return max(floor, sum(group) / len(group) - _LABEL_GAP * (len(group) - 1) / 2)
+
+
+def _height(group: Sequence[float]) -> float:
+    return _LABEL_GAP * len(group)
+
+
+def _captions(figure: Figure, symbol: str, run: Run, series: _Series) -> None:
+    left, right = 20, WIDTH - 16
+    title, below = HEIGHT - 27, HEIGHT - 54
+    _write(figure, left, title, f"{mono(symbol, 12)}  {day(run.session)}", weight="bold", size=TITLE_POINTS)
+    marks = ["% a year"]
+    if _band_edges(series) is not None:
+        marks.append(f"shaded: {BAND[0]:.0f}th to {BAND[1]:.0f}th percentile of IV30")
+    marks.append(_record_text(series))
+    if series.listed.any():
+        marks.append("ticks: days listed")
+    _write(figure, left, below, " · ".join(marks), color=FAINT, size=SMALL_POINTS)
+    if run.simulated:
+        amber = {"color": SIMULATED_COLOUR, "weight": "bold", "size": TITLE_POINTS, "ha": "right"}
+        _write(figure, right, title, SIMULATED, **amber)
+
+
+def _write(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:
+    """Text at a pixel; a dollar sign is a dollar sign."""
+    dress: dict[str, Any] = {"color": INK, "size": TEXT_POINTS} | style
+    figure.text(x / WIDTH, y / HEIGHT, text, parse_math=False, **dress)
+
+
+def _latest(series: _Series) -> list[tuple[str, float, str]]:
+    """Text, height and colour of each line's end; `?` where the last session has no value."""
+    found = []
+    for name, values, colour in (
+        ("IV30", series.iv30, IV_COLOUR),
+        ("HV30", series.hv30, HV_COLOUR),
+        ("HV90", series.hv90, HV90_COLOUR),
+    ):
+        finite = values[np.isfinite(values)]
+        if len(finite):
+            text = f"{name} {_short(values[-1])}"
+            found.append((text, float(finite[-1]), colour))
+    return found
+
+
+def _short(percents: float) -> str:
+    return fixed(percents, 1, 5)
+
+
+def _record_text(series: _Series) -> str:
+    n = int(np.isfinite(series.iv30).sum())
+    return f"n={n}" if n >= BAND_MIN else f"n={n}, history is being built"
+
+
+def _png(figure: Figure) -> bytes:
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=_QUICK_COMPRESSION)
+    return file.getvalue()

@@ -1,0 +1,107 @@
+"""Is it alive, what does it know, when does it run next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.cards.card import Card, CardState
+from bot.cards.facts import ADVICE, KINDS, SIMULATED, covered, day
+from bot.cards.table import MISSING, count, fixed, known, pairs
+from bot.cards.text import clean, dotted, escaped, stamp
+from engine.screen.result import Coverage, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the running bot knows about itself; None where it does not know."""
+
+    version: str
+    source: str
+    universe: int
+    last_run: Run | None
+    last_run_id: int | None
+    coverage: Coverage | None
+    next_run: datetime | None
+    next_kind: str | None
+    runs_stored: int
+    observations_stored: int
+    database_bytes: int
+    uptime_seconds: float
+    latency_ms: float | None
+    guilds: int
+
+
+def status_card(status: Status) -> Card:
+    """Last run, next run, record and process; the accent is the state of the last run."""
+    simulated = status.source.startswith(SIMULATED) or bool(status.last_run and status.last_run.simulated)
+    return Card(
+        title=dotted((SIMULATED if simulated else "", "Status")),
+        state=_state(status.last_run),
+        headline=_last(status),
+        table=pairs(
+            (
+                ("universe", f"{status.universe} names"),
+                ("record", f"{count(status.runs_stored)} runs"),
+                ("", f"{count(status.observations_stored)} observations"),
+                ("", bytes_text(status.database_bytes)),
+                ("uptime", duration(status.uptime_seconds)),
+                ("latency", _latency(status.latency_ms)),
+                ("servers", count(status.guilds)),
+                ("version", clean(status.version, 20)),
+            )
+        ),
+        sentence=_next(status),
+        asof=dotted(
+            (
+                f"As of {stamp(status.last_run.asof)}" if status.last_run else "",
+                covered(status.coverage) if status.coverage else "",
+                escaped(status.source),
+            )
+        ),
+        footer=dotted((SIMULATED if simulated else "", f"engine {clean(status.version, 20)}", ADVICE)),
+    )
+
+
+def duration(seconds: float) -> str:
+    """`3 d 4 h`, `4 h 12 min`, `12 min`, `40 s`."""
+    whole = int(known(seconds) or 0)
+    days, hours, minutes = whole // 86_400, whole // 3600 % 24, whole // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{whole} s"
+
+
+def bytes_text(size: int) -> str:
+    """`842 B`, `12.3 kB`, `4.1 MB`, `2.0 GB`."""
+    for scale, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size} B"
+
+
+def _state(run: Run | None) -> CardState:
+    return run.state if run is not None else "info"
+
+
+def _last(status: Status) -> str:
+    run = status.last_run
+    if run is None:
+        return "No run yet"
+    number = f" (run {status.last_run_id})" if status.last_run_id is not None else ""
+    reason = f": {escaped(run.reason, 300)}" if run.reason else ""
+    return f"Last run {KINDS[run.kind].lower()}, {day(run.session)}{number}: {run.state}{reason}"
+
+
+def _next(status: Status) -> str:
+    if status.next_run is None:
+        return "No run is scheduled."
+    kind = f"{escaped(status.next_kind)}, " if status.next_kind else ""
+    return f"Next run: {kind}{stamp(status.next_run)} ({stamp(status.next_run, 'R')})."
+
+
+def _latency(milliseconds: float | None) -> str:
+    number = known(milliseconds)
+    return f"{fixed(number, 0)} ms" if number is not None else MISSING

@@ -1,0 +1,190 @@
+"""A Screen on a terminal: tables with rich, the words around them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from engine.screen.flags import FLAGS
+from engine.screen.glossary import GLOSSARY, METRICS, Kind
+from engine.screen.result import Gate, Row, Screen
+
+MISSING = "?"
+_COLUMNS = (
+    ("IV30", "iv30"),
+    ("HV30", "hv30"),
+    ("HV90", "hv90"),
+    ("VRP-S", "vrp_structural"),
+    ("VRP-T", "vrp_tactical"),
+    ("Mom", "momentum"),
+    ("IVP", "iv_percentile"),
+    ("Slip%", "slippage"),
+    ("Yld%", "yield"),
+    ("Earn", "earnings_days"),
+)
+_YEARLY = {"hv30": "hv20", "hv90": "hv252", "vrp_structural": "structural_252", "vrp_tactical": "tactical_20"}
+_MARKS = {"pass": ("+", "green"), "fail": ("-", "red"), "unknown": ("?", "yellow")}
+
+
+def shown(value: object, kind: Kind) -> str:
+    """A metric as text: percent for volatilities, two decimals for ratios, `?` for missing."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return str(value)
+    match kind:
+        case "volatility" | "percent" | "points":
+            return f"{100 * value:.1f}"
+        case "ratio":
+            return f"{value:.2f}"
+        case "price":
+            return f"{value:,.2f}"
+        case _:
+            return f"{value:,.0f}"
+
+
+def heading(screen: Screen) -> Text:
+    """Run, source and coverage in two lines."""
+    run, coverage = screen.run, screen.coverage
+    first = f"{run.kind.capitalize()} screen of {run.session} · {run.profile} profile · {run.lens} lens"
+    second = (
+        f"{coverage.measured} of {coverage.universe} measured · {coverage.passed} pass · as of "
+        f"{run.asof:%Y-%m-%d %H:%M %z} · {run.source} · rules {run.rules_hash}"
+    )
+    text = Text(first, style="bold").append("\n" + second, style="not bold")
+    if run.state != "complete":
+        text.append(f"\n{run.state.upper()}: {run.reason}", style="bold yellow")
+    return text
+
+
+def screen_table(screen: Screen, rows: Sequence[Row]) -> RenderableType:
+    """The ranked table with coverage, near misses and why names dropped out."""
+    yearly = screen.run.lens == "yearly"
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("#", justify="right")
+    table.add_column("Symbol")
+    table.add_column("Signal")
+    table.add_column("Score", justify="right")
+    for title, column in _COLUMNS:
+        table.add_column(_lens_title(title, column, yearly), justify="right")
+    table.add_column("Notes")
+    for row in rows:
+        cells = [_cell(row, column, yearly) for _, column in _COLUMNS]
+        score = MISSING if row.score is None else f"{row.score:.0f}"
+        table.add_row(str(row.rank or "-"), row.symbol, row.signal or MISSING, score, *cells, _remark(row))
+    body: RenderableType = table if rows else Text(_empty_sentence(screen))
+    return Group(heading(screen), Text(), body, Text(), _footer(screen))
+
+
+def _lens_title(title: str, column: str, yearly: bool) -> str:
+    return GLOSSARY[_YEARLY[column]].title if yearly and column.startswith("hv") else title
+
+
+def _cell(row: Row, column: str, yearly: bool) -> str:
+    column = _YEARLY.get(column, column) if yearly else column
+    if column == "earnings_days" and row.values[column] is None:
+        return MISSING
+    return shown(row.values[column], GLOSSARY[column].kind)
+
+
+def _remark(row: Row) -> str:
+    if row.text("missing_reason"):
+        return str(row.values["missing_reason"])
+    failed = [gate.name for gate in row.failed]
+    words = [f"fails {', '.join(failed)}"] if failed else []
+    return "; ".join([*words, *row.penalties, *row.flags])
+
+
+def _empty_sentence(screen: Screen) -> str:
+    if screen.run.state == "aborted":
+        return "No ranking."
+    return "No name passes every gate; an empty list is a normal result."
+
+
+def _footer(screen: Screen) -> Text:
+    lines = []
+    if screen.near_misses:
+        near = [_near_words(row) for row in map(screen.find, screen.near_misses[:8]) if row is not None]
+        more = len(screen.near_misses) - len(near)
+        lines.append("Near misses: " + ", ".join(near) + (f" and {more} more" if more > 0 else ""))
+    failed = Counter(
+        gate.name for row in screen.rows if not row.text("missing_reason") for gate in row.failed
+    )
+    if failed:
+        lines.append("Kept out by: " + ", ".join(f"{name} {count}" for name, count in failed.most_common()))
+    if screen.coverage.missing:
+        reasons = sorted(screen.coverage.missing.items(), key=lambda item: -item[1])
+        lines.append("Not measured: " + ", ".join(f"{reason} {count}" for reason, count in reasons))
+    lines += [f"Note: {note}" for note in screen.notes]
+    lines.append("Information, not advice.")
+    return Text("\n".join(lines), style="dim")
+
+
+def _near_words(row: Row) -> str:
+    gate = row.failed[0]
+    return (
+        f"{row.symbol} ({gate.name} {gate_number(gate, gate.value)}, limit {gate_number(gate, gate.limit)})"
+    )
+
+
+def gate_number(gate: Gate, value: float | None) -> str:
+    """A gate's value or limit in the unit its metric is shown in."""
+    if value is None:
+        return MISSING
+    return shown(value, "percent") + " %" if gate.name == "slippage" else f"{value:,.4g}"
+
+
+def vrp_detail(screen: Screen, row: Row) -> RenderableType:
+    """Every metric of one name with its unit."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Metric")
+    table.add_column("Value", justify="right")
+    table.add_column("Formula", style="dim")
+    for metric in METRICS:
+        unit = " %" if metric.kind in ("volatility", "percent") else " pts" if metric.kind == "points" else ""
+        value = row.values[metric.column]
+        table.add_row(
+            metric.title, shown(value, metric.kind) + ("" if value is None else unit), metric.formula
+        )
+    score = MISSING if row.score is None else f"{row.score:.1f}"
+    words = f"{row.symbol}: {row.signal or 'not measured'} · score {score} · {_verdict(row)}"
+    notes = [f"{code}: {FLAGS[code]}" for code in row.flags]
+    return Group(
+        heading(screen), Text(), Text(words, style="bold"), table, Text("\n".join(notes), style="dim")
+    )
+
+
+def why_detail(screen: Screen, row: Row) -> RenderableType:
+    """Every gate of one name with value, limit and distance."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("", "Gate"):
+        table.add_column(title)
+    for title in ("Value", "", "Limit", "Distance"):
+        table.add_column(title, justify="right")
+    for gate in (*row.gates, *row.tags):
+        mark, colour = _MARKS[gate.state]
+        name = gate.name if gate in row.gates else f"{gate.name} (tag)"
+        numbers = [gate_number(gate, number) for number in (gate.value, gate.limit, gate.distance)]
+        table.add_row(Text(mark, style=colour), name, numbers[0], gate.comparison, *numbers[1:])
+    reason = row.text("missing_reason")
+    words = [f"{row.symbol}: {_verdict(row)}" + (f" ({reason})" if reason else "")]
+    words += [f"penalty: {name}" for name in row.penalties]
+    words += [f"{code}: {FLAGS[code]}" for code in row.flags]
+    return Group(heading(screen), Text(), table, Text("\n".join(words)))
+
+
+def _verdict(row: Row) -> str:
+    if row.passed:
+        return f"listed as number {row.rank}, every gate passes"
+    return f"not listed, {len(row.failed)} of {len(row.gates)} gates keep it out"
+
+
+def progress_console() -> Console:
+    """Where progress and errors go, so that the result on standard output stays clean."""
+    return Console(stderr=True)

@@ -1,0 +1,1 @@
+"""Markets: the Snapshot every provider fills, and the providers."""

@@ -1,0 +1,95 @@
+"""A whole market at one instant: three tables with fixed columns, as a provider recorded it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Protocol
+
+import pandas as pd
+
+from engine.panel import Kind
+
+QUOTE_COLUMNS = ("symbol", "expiration", "strike", "right", "bid", "ask", "last", "volume", "open_interest")
+QUOTE_NUMBERS = ("strike", "bid", "ask", "last", "volume", "open_interest")
+UNDERLYING_COLUMNS = (
+    "symbol",
+    "spot",
+    "quote_time",
+    "name",
+    "sector",
+    "asset_class",
+    "earnings_date",
+    "liquidity_rating",
+)
+UNDERLYING_NUMBERS = (
+    "spot",
+    "liquidity_rating",
+    "iv_percentile",
+    "iv_rank",
+    "beta",
+    "hv30_provider",
+    "hv90_provider",
+    "dividend_amount",
+)
+"""Numeric columns of underlyings; those after the second are optional."""
+UNDERLYING_TEXTS = ("dividend_date", "earnings_verified", "error", "source")
+"""Further optional columns a source may bring."""
+HISTORY_COLUMNS = ("date", "symbol", "open", "high", "low", "close", "volume")
+HISTORY_NUMBERS = ("open", "high", "low", "close", "volume")
+
+SIMULATED = "SIMULATED"
+"""How the source of every made-up market begins; everything drawn from it says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One recorded, simulated or fetched market.
+
+    quotes       symbol (category), expiration (datetime64[s]), strike, right (category C, P), bid, ask,
+                 last, volume, open_interest (float64, NaN where missing); a `contract` column with the
+                 OCC symbol is optional and lets adjusted deliverables be told apart.
+    underlyings  a row a name, UNDERLYING_COLUMNS and any of the optional ones; spot float64,
+                 quote_time and dates as text, as recorded.
+    history      date (datetime64[s]), symbol (category), adjusted open, high, low, close, volume.
+    rate         continuously compounded risk-free rate as a fraction, None when the source has none.
+
+    Nothing is cleaned here: zero, crossed, stale and expired quotes stay in and are judged later.
+    """
+
+    asof: datetime
+    session: date
+    kind: Kind
+    source: str
+    quotes: pd.DataFrame
+    underlyings: pd.DataFrame
+    history: pd.DataFrame
+    rate: float | None = None
+
+    @property
+    def symbols(self) -> list[str]:
+        """Tickers of the snapshot, in the order of underlyings."""
+        return [str(symbol) for symbol in self.underlyings["symbol"]]
+
+    def only(self, symbols: Sequence[str], keep_history_of: str) -> Snapshot:
+        """The same market with fewer names; the benchmark's history stays."""
+        wanted = set(symbols)
+        history = self.history[self.history["symbol"].isin(wanted | {keep_history_of})]
+        return replace(
+            self,
+            quotes=self.quotes[self.quotes["symbol"].isin(wanted)],
+            underlyings=self.underlyings[self.underlyings["symbol"].isin(wanted)],
+            history=history,
+        )
+
+
+class Provider(Protocol):
+    """Anything a market can be asked from."""
+
+    def snapshot(self, symbols: Sequence[str] | None = None) -> Snapshot:
+        """The market as the provider has it now; `symbols` narrows it, None is everything it lists.
+
+        Raises SnapshotError when there is nothing to be had.
+        """
+        ...

@@ -1,0 +1,6 @@
+"""The record: every run with its observations and verdicts, in one SQLite file."""
+
+from engine.record.rows import Realm, RunInfo
+from engine.record.store import Counts, Point, Store
+
+__all__ = ["Counts", "Point", "Realm", "RunInfo", "Store"]

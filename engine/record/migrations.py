@@ -1,0 +1,131 @@
+"""The schema, one step a function; a step that was released is never edited, a change is a new step.
+
+The metric columns stand here word for word instead of being read from the glossary: a glossary that
+changes later must not change what an old step makes. A test compares both, so that a new metric asks
+for a new step.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+from engine.errors import StoreError
+
+MIGRATIONS = Migrations("record")
+
+_RULES = """
+CREATE TABLE rules (
+    hash TEXT PRIMARY KEY,
+    body TEXT NOT NULL CHECK (json_valid(body))
+) STRICT, WITHOUT ROWID
+"""
+
+_RUNS = """
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    revision INTEGER NOT NULL CHECK (revision >= 1),
+    realm TEXT NOT NULL CHECK (realm IN ('live', 'recorded', 'simulated')),
+    official INTEGER NOT NULL CHECK (official IN (0, 1)),
+    session TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('open', 'close')),
+    asof TEXT NOT NULL,
+    source TEXT NOT NULL,
+    lens TEXT NOT NULL,
+    profile TEXT NOT NULL,
+    engine_version TEXT NOT NULL,
+    rules_hash TEXT NOT NULL REFERENCES rules (hash),
+    state TEXT NOT NULL CHECK (state IN ('complete', 'degraded', 'outage', 'aborted')),
+    reason TEXT,
+    universe INTEGER NOT NULL,
+    measured INTEGER NOT NULL,
+    passed INTEGER NOT NULL,
+    missing TEXT NOT NULL CHECK (json_valid(missing)),
+    near_misses TEXT NOT NULL CHECK (json_valid(near_misses)),
+    notes TEXT NOT NULL CHECK (json_valid(notes)),
+    UNIQUE (key, revision)
+) STRICT
+"""
+
+_OBSERVATIONS = """
+CREATE TABLE observations (
+    run_id INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    symbol TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    rank INTEGER,
+    passed INTEGER NOT NULL CHECK (passed IN (0, 1)),
+    signal TEXT,
+    score REAL,
+    score_share REAL,
+    penalties TEXT NOT NULL CHECK (json_valid(penalties)),
+    flags TEXT NOT NULL CHECK (json_valid(flags)),
+    name TEXT, sector TEXT, asset_class TEXT, spot REAL, quote_session TEXT,
+    iv30 REAL, iv_method TEXT, iv_near_days REAL, iv_far_days REAL, iv_error REAL,
+    iv_straddle REAL, iv_model_free REAL, iv_model_free_complete INTEGER,
+    iv60 REAL, term_slope REAL, skew_25 REAL,
+    hv20 REAL, hv30 REAL, hv60 REAL, hv90 REAL, hv252 REAL, hv30_yz REAL,
+    hv_forecast REAL, hv_forecast_method TEXT, hv30_provider REAL, hv90_provider REAL,
+    hv_rank REAL, hv_rank_n REAL,
+    vrp_structural REAL, vrp_tactical REAL, structural_252 REAL, tactical_20 REAL,
+    lens TEXT, markup REAL, divergence REAL, spread_vol REAL, spread_variance REAL,
+    momentum REAL, zone TEXT, regime TEXT,
+    iv_percentile REAL, iv_percentile_n REAL, iv_rank REAL,
+    yield REAL, slippage REAL, trade_expiry TEXT, trade_days REAL, trade_strike REAL,
+    atm_volume REAL, atm_open_interest REAL, liquidity_rating REAL,
+    earnings_date TEXT, earnings_days REAL, correlation REAL, missing_reason TEXT,
+    PRIMARY KEY (run_id, symbol)
+) STRICT, WITHOUT ROWID
+"""
+
+_VERDICTS = """
+CREATE TABLE verdicts (
+    run_id INTEGER NOT NULL,
+    symbol TEXT NOT NULL,
+    gates TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    PRIMARY KEY (run_id, symbol),
+    FOREIGN KEY (run_id, symbol) REFERENCES observations (run_id, symbol) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID
+"""
+
+_SETTINGS = "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
+
+# A year of IV30 for the whole universe is read from this index alone: without it every page of the
+# sixty-column observations would have to be read.
+_IV_INDEX = "CREATE INDEX observations_iv30 ON observations (run_id, symbol, iv30)"
+_SERIES_INDEX = "CREATE INDEX runs_series ON runs (realm, official, kind, session)"
+
+
+@MIGRATIONS()
+def m001_record(db: Database) -> None:
+    """Rules, runs, observations, verdicts and settings."""
+    for statement in (_RULES, _RUNS, _OBSERVATIONS, _VERDICTS, _SETTINGS, _IV_INDEX, _SERIES_INDEX):
+        db.execute(statement)
+
+
+with Database(memory=True) as _empty:
+    STEPS: frozenset[str] = frozenset(step.name for step in MIGRATIONS.pending(_empty))
+"""Every step this version knows."""
+
+
+def upgrade(db: Database) -> None:
+    """Bring the file to this version's schema, whole or not at all; harmless when it already is there.
+
+    Two processes may open a new file together: the write lock is taken before looking what is to do.
+    Raises StoreError when a newer version has changed the file.
+    """
+    newer = sorted({step.name for step in MIGRATIONS.applied(db)} - STEPS)
+    if newer:
+        raise StoreError(
+            f"The record was written by a newer version of Variance (it has step {newer[-1]}); "
+            "update Variance or choose another file."
+        )
+    if not MIGRATIONS.pending(db):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        MIGRATIONS.apply(db)
+        db.commit()
+    except BaseException:
+        db.rollback()
+        raise

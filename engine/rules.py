@@ -1,0 +1,330 @@
+"""A typed, frozen view of config/: every threshold the engine uses, and what each may be."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from engine.errors import ConfigError
+
+Lens = Literal["quarterly", "yearly", "consensus"]
+LENSES: tuple[Lens, ...] = ("quarterly", "yearly", "consensus")
+
+Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Days = Annotated[int, Field(ge=0, le=3650)]
+Ticker = Annotated[str, StringConstraints(pattern=r"^[/^]?[A-Z0-9][A-Z0-9.\-]{0,9}$")]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class LensRules(_Frozen):
+    """A pair of realized-volatility windows with the thresholds that belong to them."""
+
+    structural_window: Literal[90, 252]
+    tactical_window: Literal[20, 30]
+    vrp_structural_threshold: Positive
+    vrp_structural_rich_threshold: Positive
+    vrp_tactical_threshold: Positive
+
+
+class VolatilityRules(_Frozen):
+    """Denominators, sources and the constant rate used when a market brings none."""
+
+    hv_floor_percent: Annotated[float, Field(gt=0, le=100)]
+    hv_source: Literal["computed", "provider"]
+    hv_difference_flag_percent: Percent
+    risk_free_rate_percent: Annotated[float, Field(ge=-5, le=30)]
+    dividend_flag_percent: Percent
+
+
+class Iv30Rules(_Frozen):
+    """How the 30-day implied volatility is taken from a chain (methodology 2)."""
+
+    target_days: Annotated[int, Field(ge=7, le=365)]
+    slope_days: Annotated[int, Field(ge=14, le=730)]
+    near_min_days: Days
+    nearest_min_days: Days
+    nearest_max_days: Days
+    parity_strikes: Annotated[int, Field(ge=1, le=9)]
+    tree_steps: Annotated[int, Field(ge=5, le=500)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Iv30Rules:
+        if not self.nearest_min_days <= self.target_days <= self.nearest_max_days:
+            raise ValueError("target_days must lie between nearest_min_days and nearest_max_days")
+        return self
+
+
+class TradeExpiryRules(_Frozen):
+    """Where a trade would be done: the monthly nearest `target_days`, within the range."""
+
+    target_days: Days
+    min_days: Days
+    max_days: Days
+
+
+class RegimeRules(_Frozen):
+    """Limits of COILED and EXPANDING (methodology 4)."""
+
+    coiled_hv20_hv60: Positive
+    coiled_hv20_hv252: Positive
+    expanding_hv20_hv252: Positive
+
+
+class ZoneRules(_Frozen):
+    """Limits of the compression ratio HV30/HV90 (methodology 4)."""
+
+    severe_compression_below: Positive
+    mild_compression_below: Positive
+    normal_up_to: Positive
+    mild_expansion_up_to: Positive
+
+
+class GateRules(_Frozen):
+    """Limits of the gates (methodology 5)."""
+
+    momentum_min: NonNegative
+    iv_percentile_min: Percent
+    iv_history_min_days: Days
+    strict: bool
+    slippage_max_percent: Percent
+    liquidity_rating_min: NonNegative
+    atm_volume_min: NonNegative
+    open_interest_min: NonNegative
+    price_min: NonNegative
+    earnings_days: Days
+    earnings_policy: Literal["tag", "gate"]
+    correlation_max: Annotated[float, Field(ge=-1, le=1)]
+
+
+class ScoreWeights(_Frozen):
+    """Weights of the score's components; a missing component drops out."""
+
+    structural: Share
+    tactical: Share
+    iv_percentile: Share
+    momentum: Share
+    yield_: Share = Field(alias="yield")
+    liquidity: Share
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> ScoreWeights:
+        total = sum(getattr(self, name) for name in type(self).model_fields)
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"the six weights must add up to 1, they add up to {total:g}")
+        return self
+
+
+class ScoreRules(_Frozen):
+    """Scales of the score's components (methodology 5)."""
+
+    weights: ScoreWeights
+    richness_per_unit: Positive
+    momentum_at_0: NonNegative
+    momentum_at_100: NonNegative
+    yield_at_0_percent: NonNegative
+    yield_at_100_percent: NonNegative
+    yield_notional_percent: Positive
+    slippage_at_0_percent: Positive
+
+
+class PenaltyRules(_Frozen):
+    """Multipliers that lower a score, each named beside it."""
+
+    volatility_trap_hv_rank: Percent
+    volatility_trap_multiplier: Share
+    compression_multiplier: Share
+    proxy_iv_multiplier: Share
+
+
+class SignalRules(_Frozen):
+    """Limits of RICH and DISCOUNT."""
+
+    rich_iv_percentile: Percent
+    rich_markup: Annotated[float, Field(ge=-1, le=10)]
+    discount_markup: Annotated[float, Field(ge=-1, le=10)]
+
+
+class CoverageRules(_Frozen):
+    """Below which share of measured names a run is degraded or an outage."""
+
+    degraded_below_percent: Percent
+    outage_below_percent: Percent
+    from_names: Annotated[int, Field(ge=1)]
+
+
+class Rules(_Frozen):
+    """config/trading_rules.json, one profile of it applied."""
+
+    benchmark: Ticker
+    lens: Lens
+    lenses: dict[Literal["quarterly", "yearly"], LensRules]
+    volatility: VolatilityRules
+    iv30: Iv30Rules
+    trade_expiry: TradeExpiryRules
+    regime: RegimeRules
+    zones: ZoneRules
+    gates: GateRules
+    score: ScoreRules
+    penalties: PenaltyRules
+    signal: SignalRules
+    coverage: CoverageRules
+    profiles: dict[str, dict[str, Any]]
+    profile: str = "balanced"
+
+    @model_validator(mode="after")
+    def _both_lenses(self) -> Rules:
+        if set(self.lenses) != {"quarterly", "yearly"}:
+            raise ValueError("lenses must hold quarterly and yearly")
+        return self
+
+    @cached_property
+    def hash(self) -> str:
+        """First 12 hex digits of SHA-256 over the effective rules, the other profiles left out."""
+        text = json.dumps(self.model_dump(exclude={"profiles"}, by_alias=True), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def hv_floor(self) -> float:
+        """The smallest realized volatility used as a denominator, as a fraction."""
+        return self.volatility.hv_floor_percent / 100.0
+
+    def using(self, profile: str | None = None, lens: str | None = None) -> Rules:
+        """The same rules under another profile or lens.
+
+        Raises ConfigError naming what exists when either is unknown.
+        """
+        profile = profile or self.profile
+        if profile not in self.profiles:
+            raise ConfigError(f"unknown profile {profile!r}: use one of {', '.join(self.profiles)}")
+        if lens is not None and lens not in LENSES:
+            raise ConfigError(f"unknown lens {lens!r}: use one of {', '.join(LENSES)}")
+        base = self.model_dump(by_alias=True)
+        merged = _merge(base, self.profiles[profile]) | {"profile": profile}
+        if lens is not None:
+            merged["lens"] = lens
+        return Rules.model_validate(merged)
+
+
+class Pair(_Frozen):
+    """Two names whose volatilities are compared (methodology 6)."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]{1,40}$")]
+    leg_a: Ticker
+    leg_b: Ticker
+    correlation_threshold: Annotated[float, Field(ge=-1, le=1)]
+
+
+class _PairsFile(_Frozen):
+    pairs: list[Pair]
+
+
+class Listing(_Frozen):
+    """One line of config/universe.csv."""
+
+    symbol: Ticker
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80)]
+    sector: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    asset_class: Literal["equity", "etf", "index", "future"]
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def load_rules(folder: Path) -> Rules:
+    """config/trading_rules.json, every profile tried. Raises ConfigError in one sentence."""
+    path = folder / "trading_rules.json"
+    rules = _validated(Rules, _read_json(path), path)
+    for name in rules.profiles:
+        try:
+            rules.using(name)
+        except ValidationError as error:
+            raise ConfigError(_sentence(path, error, prefix=f"profiles.{name}.")) from None
+    return rules
+
+
+def load_pairs(folder: Path) -> tuple[Pair, ...]:
+    """config/pairs.json. Raises ConfigError in one sentence."""
+    path = folder / "pairs.json"
+    pairs = tuple(_validated(_PairsFile, _read_json(path), path).pairs)
+    _no_repeats(path, "id", [pair.id for pair in pairs])
+    return pairs
+
+
+def load_universe(folder: Path) -> tuple[Listing, ...]:
+    """config/universe.csv (symbol, name, sector, asset_class). Raises ConfigError in one sentence."""
+    path = folder / "universe.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path.name} cannot be read: {_cause(error)}") from None
+    listings = tuple(_validated(Listing, row, path, line=number) for number, row in enumerate(rows, start=2))
+    if not listings:
+        raise ConfigError(f"{path.name} lists no name: give at least one line below the header")
+    _no_repeats(path, "symbol", [listing.symbol for listing in listings])
+    return listings
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path.name}, line {error.lineno}: not valid JSON ({error.msg})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name} cannot be read: {_cause(error)}") from None
+
+
+def _cause(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _validated(model: type[ModelT], data: object, path: Path, line: int | None = None) -> ModelT:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(_sentence(path, error, line=line)) from None
+
+
+def _sentence(path: Path, error: ValidationError, prefix: str = "", line: int | None = None) -> str:
+    """File, key, value and what is allowed, from the first of pydantic's findings."""
+    first = error.errors()[0]
+    key = prefix + ".".join(str(part) for part in first["loc"])
+    place = path.name + (f", line {line}" if line else "")
+    if first["type"] == "extra_forbidden":
+        return f"{place}: unknown key {key}"
+    if first["type"] == "missing":
+        return f"{place}: key {key} is missing"
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    verb = "" if first["type"] == "value_error" else "allowed is "
+    value = first["input"]
+    shown = f" has the value {value!r};" if isinstance(value, str | int | float | bool | None) else ""
+    return f"{place}: {key or 'the file'}{shown or ':'} {verb}{message}"
+
+
+def _no_repeats(path: Path, key: str, values: list[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ConfigError(f"{path.name}: {key} {value} stands twice; each may stand once")
+        seen.add(value)
+
+
+def _merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in override.items():
+        known = merged.get(key)
+        merged[key] = _merge(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return merged

@@ -1,0 +1,1 @@
+"""From a panel to a judged table: measure, gates, score, signal, screen."""

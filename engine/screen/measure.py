@@ -1,0 +1,271 @@
+"""From a panel to the table of metrics: one row a name, one column a glossary entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from engine.arrays import BoolArray, FloatArray, IntArray
+from engine.panel import Chains, IvHistory, Panel, Prices
+from engine.rules import Rules
+from engine.screen.flags import collect
+from engine.screen.iv import YEAR, Columns, Implied, implied_columns
+from engine.screen.tradable import Tradable, tradable
+from engine.volatility.forecast import Bars, forecast
+from engine.volatility.rank import hv_rank, percentile, rank
+from engine.volatility.realized import close_to_close_many, log_returns, yang_zhang
+from engine.volatility.term import ExpiryGrid
+
+CHUNK = 500
+"""Names measured at a time: temporaries stay under 100 MB whatever the universe."""
+HV_WINDOWS = (20, 30, 60, 90, 252)
+WIDE_SHARE = 0.10
+"""Quote error of IV30, as a share of it, from which the quotes are called wide."""
+MIN_OVERLAP = 60
+"""Fewest common returns a correlation is taken from."""
+ObjectArray = npt.NDArray[np.object_]
+
+
+def measure(
+    panel: Panel,
+    rules: Rules,
+    iv_history: IvHistory | None = None,
+    book_returns: FloatArray | None = None,
+) -> pd.DataFrame:
+    """Every metric of every name.
+
+    Returns a table in the panel's row order with `symbol`, `flags` (tuples of codes) and the columns of
+    the glossary but those the lens decides (engine.screen.lens); volatilities and ratios are fractions,
+    missing is NaN or None. `iv_history` gives percentile and rank; `book_returns` (daily log returns of a book, oldest first, ending with the
+    panel's last session) gives the correlation. Bad quotes raise nothing: the name's `missing_reason`
+    says why it could not be measured. Source: methodology 1 to 5.
+    """
+    rate = panel.rate if panel.rate is not None else rules.volatility.risk_free_rate_percent / 100.0
+    parts = [
+        _measure_chunk(part, rules, rate, history, book_returns)
+        for part, history in _chunks(panel, iv_history)
+    ]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return pd.DataFrame(columns)
+
+
+def _chunks(panel: Panel, iv_history: IvHistory | None) -> Iterator[tuple[Panel, FloatArray | None]]:
+    for first in range(0, len(panel.names), CHUNK):
+        last = min(first + CHUNK, len(panel.names))
+        history = None if iv_history is None else iv_history.iv30[first:last]
+        yield panel.of_names(first, last), history
+
+
+def _measure_chunk(
+    panel: Panel, rules: Rules, rate: float, iv_history: FloatArray | None, book_returns: FloatArray | None
+) -> Columns:
+    names = panel.names
+    spot = names["spot"].to_numpy(dtype=np.float64)
+    grid = _expiry_grid(panel.chains, len(names))
+    implied = implied_columns(panel.chains, grid, spot, ~names["european"].to_numpy(dtype=bool), rules, rate)
+    realized = _realized(panel.prices)
+    trade = tradable(panel.chains, grid, spot, rules)
+    columns: Columns = {"symbol": names["symbol"].to_numpy(dtype=object)}
+    columns |= {name: names[name].to_numpy() for name in _CARRIED}
+    columns |= implied.columns | realized | _traded(trade, spot, rules)
+    columns |= _premiums(columns, rules)
+    columns |= _regimes(columns, rules)
+    columns |= _history_ranks(columns["iv30"].astype(np.float64), iv_history, names, rules)
+    columns["correlation"] = _correlation(panel.prices, book_returns)
+    columns["missing_reason"] = _missing_reason(panel, columns, implied.quoted)
+    columns["flags"] = _flags(panel, columns, trade, implied, rules)
+    return columns
+
+
+_CARRIED = (
+    "name",
+    "sector",
+    "asset_class",
+    "spot",
+    "quote_session",
+    "earnings_date",
+    "earnings_days",
+    "liquidity_rating",
+    "hv30_provider",
+    "hv90_provider",
+)
+
+
+def _expiry_grid(chains: Chains, names: int) -> ExpiryGrid:
+    name_of = np.repeat(np.arange(names), np.diff(chains.name_start))
+    return ExpiryGrid(name_of, names, chains.expiry_days, chains.expiry_years * YEAR)
+
+
+# --- realized ----------------------------------------------------------------------------------
+
+
+def _realized(prices: Prices) -> Columns:
+    hv = close_to_close_many(prices.close, HV_WINDOWS)
+    columns: Columns = {f"hv{window}": hv[place] for place, window in enumerate(HV_WINDOWS)}
+    columns["hv30_yz"] = yang_zhang(prices.open, prices.high, prices.low, prices.close)
+    ahead = forecast(prices.close, bars=Bars(prices.open, prices.high, prices.low))
+    columns["hv_forecast"], columns["hv_forecast_method"] = ahead.volatility, ahead.method
+    columns["hv_rank"], columns["hv_rank_n"] = hv_rank(prices.close)
+    return columns
+
+
+def _premiums(columns: Columns, rules: Rules) -> Columns:
+    """VRP in both lenses, with the floor on every denominator (methodology 3)."""
+    iv = columns["iv30"].astype(np.float64)
+    used30, used90 = (_denominator(columns, window, rules) for window in (30, 90))
+    hv20, hv252 = columns["hv20"].astype(np.float64), columns["hv252"].astype(np.float64)
+    floor = rules.hv_floor
+    quarterly = iv / np.maximum(used90, floor), iv / np.maximum(used30, floor)
+    yearly = iv / np.maximum(hv252, floor), iv / np.maximum(hv20, floor)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        momentum = np.where(used90 > 0, used30 / used90, np.nan)
+    return {
+        "vrp_structural": quarterly[0],
+        "vrp_tactical": quarterly[1],
+        "structural_252": yearly[0],
+        "tactical_20": yearly[1],
+        "spread_vol": iv - used30,
+        "spread_variance": iv**2 - used30**2,
+        "momentum": momentum,
+    }
+
+
+def _denominator(columns: Columns, window: int, rules: Rules) -> FloatArray:
+    computed = columns[f"hv{window}"].astype(np.float64)
+    provider = columns[f"hv{window}_provider"].astype(np.float64)
+    if rules.volatility.hv_source == "computed":
+        return computed
+    return np.where(np.isfinite(provider), provider, computed)
+
+
+def _regimes(columns: Columns, rules: Rules) -> Columns:
+    hv20, hv60, hv252 = (columns[name].astype(np.float64) for name in ("hv20", "hv60", "hv252"))
+    limits = rules.regime
+    with np.errstate(divide="ignore", invalid="ignore"):
+        to60, to252 = hv20 / hv60, hv20 / hv252
+    coiled = (to60 < limits.coiled_hv20_hv60) & (to252 < limits.coiled_hv20_hv252)
+    unknown = ~np.isfinite(to60) | ~np.isfinite(to252)
+    regime = np.select(
+        [unknown, coiled, to252 > limits.expanding_hv20_hv252], ["UNKNOWN", "COILED", "EXPANDING"], "NORMAL"
+    ).astype(object)
+    ratio = columns["momentum"].astype(np.float64)
+    zones = rules.zones
+    zone = np.select(
+        [
+            ratio < zones.severe_compression_below,
+            ratio < zones.mild_compression_below,
+            ratio <= zones.normal_up_to,
+            ratio <= zones.mild_expansion_up_to,
+        ],
+        ["severe compression", "mild compression", "normal", "mild expansion"],
+        "severe expansion",
+    ).astype(object)
+    zone[np.isnan(ratio)] = None
+    return {"regime": regime, "zone": zone}
+
+
+# --- ranks, trade, reasons -----------------------------------------------------------------------
+
+
+def _history_ranks(
+    iv30: FloatArray, history: FloatArray | None, names: pd.DataFrame, rules: Rules
+) -> Columns:
+    stored = np.full((len(iv30), 0), np.nan) if history is None else history
+    own, n = percentile(stored, iv30, rules.gates.iv_history_min_days)
+    provider = names["iv_percentile_provider"].to_numpy(dtype=np.float64)
+    return {
+        "iv_percentile": np.where(np.isfinite(own), own, provider),
+        "iv_percentile_n": n.astype(np.float64),
+        "iv_rank": rank(stored, iv30, rules.gates.iv_history_min_days).value,
+    }
+
+
+def _traded(trade: Tradable, spot: FloatArray, rules: Rules) -> Columns:
+    notional = rules.score.yield_notional_percent / 100.0 * spot
+    return {
+        "yield": trade.straddle / notional * rules.iv30.target_days / trade.days,
+        "slippage": trade.slippage,
+        "trade_expiry": trade.expiry,
+        "trade_days": trade.days,
+        "trade_strike": trade.strike,
+        "atm_volume": trade.volume,
+        "atm_open_interest": trade.open_interest,
+    }
+
+
+def _correlation(prices: Prices, book_returns: FloatArray | None) -> FloatArray:
+    """Pearson correlation of daily log returns over the common days of the last 252, at least 60."""
+    if book_returns is None:
+        return np.full(len(prices.close), np.nan)
+    own = log_returns(prices.close)
+    width = min(own.shape[1], len(book_returns), 252)
+    own, book = own[:, own.shape[1] - width :], np.broadcast_to(book_returns[-width:], (len(own), width))
+    both = np.isfinite(own) & np.isfinite(book)
+    n = np.count_nonzero(both, axis=1)
+    x, y = np.where(both, own, 0.0), np.where(both, book, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = np.where(both, x - (x.sum(axis=1) / n)[:, None], 0.0)
+        y = np.where(both, y - (y.sum(axis=1) / n)[:, None], 0.0)
+        value = (x * y).sum(axis=1) / np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
+    return np.where((n >= MIN_OVERLAP) & (prices.lag == 0), value, np.nan)
+
+
+def _missing_reason(panel: Panel, columns: Columns, quoted: IntArray) -> ObjectArray:
+    names = panel.names
+    error = names["provider_error"].to_numpy(dtype=object)
+    expiries = np.diff(panel.chains.name_start)
+    iv30, hv20 = (columns[name].astype(np.float64) for name in ("iv30", "hv20"))
+    reasons = {
+        "provider error": pd.notna(error),
+        "no valid spot": np.isnan(names["spot"].to_numpy(dtype=np.float64)),
+        "stale quotes": ~names["fresh"].to_numpy(dtype=bool),
+        "no option quotes": expiries == 0,
+        "no two-sided quotes": quoted == 0,
+        "no expiry around 30 days": np.isnan(iv30),
+        "no price history": np.isnan(panel.prices.lag),
+        "price history too short": np.isnan(hv20),
+    }
+    found = np.full(len(names), None, dtype=object)
+    for reason, holds in reversed(reasons.items()):
+        found[holds] = reason
+    return found
+
+
+def _flags(panel: Panel, columns: Columns, trade: Tradable, implied: Implied, rules: Rules) -> ObjectArray:
+    names = panel.names
+    earnings = columns["earnings_days"].astype(np.float64)
+    provider_used = rules.volatility.hv_source == "provider"
+    spot = names["spot"].to_numpy(dtype=np.float64)
+    dividend_days = names["dividend_days"].to_numpy(dtype=np.float64)
+    dividend_share = names["dividend_amount"].to_numpy(dtype=np.float64) / spot
+    own_n = columns["iv_percentile_n"].astype(np.float64)
+    marks = {
+        "stale_quotes": ~names["fresh"].to_numpy(dtype=bool),
+        "quote_time_unknown": pd.isna(names["quote_session"].to_numpy(dtype=object)),
+        "nearest_expiry": columns["iv_method"] == "nearest",
+        "no_monthly_expiry": ~trade.standard & np.isfinite(trade.days),
+        "dividend_before_expiry": (dividend_share > rules.volatility.dividend_flag_percent / 100)
+        & (dividend_days >= 0)
+        & (dividend_days <= columns["iv_far_days"].astype(np.float64)),
+        "earnings_unverified": np.isfinite(earnings) & ~names["earnings_verified"].to_numpy(dtype=bool),
+        "hv_differs": _differs(columns, 30, rules) | _differs(columns, 90, rules),
+        "hv_computed": provider_used & np.isnan(columns["hv90_provider"].astype(np.float64)),
+        "price_history_lags": panel.prices.lag > 0,
+        "iv_percentile_provider": (own_n < rules.gates.iv_history_min_days)
+        & np.isfinite(columns["iv_percentile"].astype(np.float64)),
+        "proxy_iv": names["proxy_iv"].to_numpy(dtype=bool),
+        "wide_quotes": columns["iv_error"].astype(np.float64) > WIDE_SHARE * columns["iv30"].astype(np.float64),
+    }
+    found = np.empty(len(names), dtype=object)
+    found[:] = collect(marks, len(names))
+    return found
+
+
+def _differs(columns: Columns, window: int, rules: Rules) -> BoolArray:
+    own = columns[f"hv{window}"].astype(np.float64)
+    provider = columns[f"hv{window}_provider"].astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.abs(provider / own - 1) > rules.volatility.hv_difference_flag_percent / 100

@@ -1,0 +1,1 @@
+"""Volatility: realized, implied, ranked and forecast; pure functions of arrays."""

@@ -1,0 +1,175 @@
+"""A small simulated market with a past, and a bot in a simulated Discord around it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+import simcord
+
+from bot.app import VarianceBot, build
+from bot.past import keep_closes, past_panels
+from engine.market.simulated import SimulatedMarket
+from engine.market.snapshot import Provider
+from engine.record.store import Store
+from engine.rules import Listing, Rules, load_rules, load_universe
+from tests.bot.traffic import check_traffic
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+SESSION = date(2025, 12, 31)
+"""The last session before the simulated Discord's first instant."""
+PAST = 65
+"""Stored closes before it: more than the 60 an IV percentile needs."""
+SYMBOLS = (
+    *("SPY", "QQQ", "IWM", "GLD", "SLV", "TLT", "XLE", "XLF", "XLK", "AAPL", "MSFT", "NVDA", "AMD", "TSLA"),
+    *("AMZN", "META", "GOOGL", "NFLX", "JPM", "BAC", "KO", "PEP", "XOM", "CVX", "UNH", "GM", "SCHW", "DIS"),
+    *("BA", "INTC"),
+)
+
+
+@dataclass
+class World:
+    """One visitor in one channel of one server with the bot."""
+
+    env: simcord.Env
+    bot: VarianceBot
+    guild: Any
+    channel: Any
+    visitor: Any
+
+    async def ask(self, command: str, **options: Any) -> simcord.ResponseMessage:
+        """Use a slash command and give back what the visitor sees."""
+        return answer_of(await self.visitor.slash(self.channel, command, **options))
+
+    async def press(self, message: Any, label: str, by: Any = None) -> simcord.InteractionResult:
+        """Press a button."""
+        pressed: simcord.InteractionResult = await (by or self.visitor).click(message, label=label)
+        return pressed
+
+    async def rest(self, seconds: float = 30.0) -> None:
+        """Let every cooldown run out."""
+        await self.env.advance_time(seconds)
+
+
+def answer_of(result: simcord.InteractionResult) -> simcord.ResponseMessage:
+    """The message an interaction was answered with."""
+    message = result.followups[-1] if result.followups else result.response
+    assert message is not None, "the bot gave no answer"
+    return message
+
+
+def text_of(message: Any) -> str:
+    """Everything a person reads on a message."""
+    parts: list[str] = [message.content]
+    for embed in message.embeds:
+        parts += [embed.title or "", embed.description or "", embed.footer.text or ""]
+    return "\n".join(parts)
+
+
+def labels_of(message: Any) -> list[str]:
+    """The buttons of an answer, in order."""
+    return [button["label"] for row in message.components for button in row["components"]]
+
+
+@pytest.fixture(scope="session")
+def rules() -> Rules:
+    return load_rules(CONFIG)
+
+
+@pytest.fixture(scope="session")
+def listings() -> tuple[Listing, ...]:
+    return tuple(listing for listing in load_universe(CONFIG) if listing.symbol in SYMBOLS)
+
+
+@pytest.fixture(scope="session")
+def market(listings: tuple[Listing, ...]) -> SimulatedMarket:
+    return SimulatedMarket(listings, SESSION)
+
+
+@pytest.fixture(scope="session")
+def filled(market: SimulatedMarket, rules: Rules, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A record that holds the past; tests work on copies."""
+    path = tmp_path_factory.mktemp("record") / "filled.db"
+    with Store.open(path) as store:
+        for _ in keep_closes(past_panels(market, PAST), rules, store, SYMBOLS):
+            pass
+    return path
+
+
+@pytest.fixture
+def database(filled: Path, tmp_path: Path) -> Path:
+    """A record of this test's own."""
+    return Path(shutil.copy(filled, tmp_path / "record.db"))
+
+
+class Clock:
+    """The simulated Discord's clock, once it runs."""
+
+    def __init__(self) -> None:
+        self.env: simcord.Env | None = None
+
+    def __call__(self) -> datetime:
+        return self.env.now() if self.env else datetime(2026, 1, 1, tzinfo=UTC)
+
+
+MakeBot = Callable[..., VarianceBot]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def make_bot(
+    market: SimulatedMarket, rules: Rules, listings: tuple[Listing, ...], database: Path, clock: Clock
+) -> Iterator[MakeBot]:
+    """A bot over the small market and this test's record; whatever it opened is closed at the end."""
+    made: list[VarianceBot] = []
+
+    def make(provider: Provider | None = None, path: Path = database, **options: Any) -> VarianceBot:
+        chosen = provider or market
+        bot = build(chosen, options.pop("rules", rules), listings, Store.open(path), clock, **options)
+        made.append(bot)
+        return bot
+
+    yield make
+    for bot in made:
+        bot.service.close()
+
+
+@asynccontextmanager
+async def discord_around(bot: VarianceBot, clock: Clock, **options: Any) -> AsyncIterator[World]:
+    """A simulated Discord; at the end every message is held against Discord's limits."""
+    env = simcord.Env(bot, check_errors=False, **options)
+    await env.start()
+    clock.env = env
+    try:
+        guild = env.create_guild("Desk")
+        channel = guild.create_text_channel("premium-desk")
+        visitor = guild.add_member(env.create_user("visitor"))
+        await env.settle()
+        yield World(env, bot, guild, channel, visitor)
+        check_traffic(env)
+    finally:
+        await env.shutdown()
+
+
+@pytest.fixture
+async def world(make_bot: MakeBot, clock: Clock) -> AsyncIterator[World]:
+    async with discord_around(make_bot(), clock) as world:
+        yield world
+
+
+def text_channel(world: World) -> discord.TextChannel:
+    """The channel as the bot knows it."""
+    channel = world.bot.get_channel(world.channel.id)
+    assert isinstance(channel, discord.TextChannel)
+    return channel

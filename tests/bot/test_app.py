@@ -1,0 +1,107 @@
+"""How the bot is put together and what it tells Discord about itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, date, datetime
+
+import discord
+import pytest
+
+from bot.app import last_close
+from tests.bot.conftest import Clock, MakeBot, World, discord_around
+
+NAME = re.compile(r"^[-_\w]{1,32}$")
+
+
+def puts(world: World) -> list[str]:
+    return [request.path for request in world.env.http_requests if request.method == "PUT"]
+
+
+async def test_it_asks_for_no_intent_but_guilds(world: World) -> None:
+    assert world.bot.intents == discord.Intents(guilds=True)
+
+
+async def test_it_may_mention_nobody(world: World) -> None:
+    allowed = world.bot.allowed_mentions
+    assert allowed is not None
+    assert allowed.to_dict()["parse"] == []
+
+
+async def test_every_command_is_within_the_limits_of_discord(world: World) -> None:
+    payload = world.bot.tree.payload()
+    assert [command["name"] for command in payload] == ["help", "method", "screen", "status", "vrp", "why"]
+    for command in payload:
+        assert len(json.dumps(command)) <= 8000
+        check_named(command)
+        options = command.get("options", [])
+        assert len(options) <= 25
+        required = [option.get("required", False) for option in options]
+        assert required == sorted(required, reverse=True)
+        for option in options:
+            check_named(option)
+            assert len(option.get("choices", [])) <= 25
+
+
+def check_named(thing: dict[str, str]) -> None:
+    assert NAME.match(thing["name"])
+    assert thing["name"] == thing["name"].lower()
+    assert 1 <= len(thing["description"]) <= 100
+
+
+@pytest.mark.parametrize("name", ["vrp", "why", "method", "status", "help"])
+async def test_look_ups_can_be_installed_by_a_user_and_used_anywhere(world: World, name: str) -> None:
+    (command,) = [each for each in world.bot.tree.payload() if each["name"] == name]
+    assert sorted(command["integration_types"]) == [0, 1]
+    assert sorted(command["contexts"]) == [0, 1, 2]
+
+
+async def test_the_screen_belongs_to_servers_that_installed_it(world: World) -> None:
+    (command,) = [each for each in world.bot.tree.payload() if each["name"] == "screen"]
+    assert command["integration_types"] == [0]
+    assert sorted(command["contexts"]) == [0, 1]
+
+
+async def test_commands_are_synced_once_for_the_same_payload(make_bot: MakeBot, clock: Clock) -> None:
+    async with discord_around(make_bot(), clock) as world:
+        assert len(puts(world)) == 1
+        ids = world.bot.command_ids
+        await world.env.restart_bot(make_bot())
+        assert len(puts(world)) == 1
+        assert world.env.bot.command_ids == ids  # type: ignore[attr-defined]
+
+
+async def test_a_changed_payload_is_synced_again(make_bot: MakeBot, clock: Clock) -> None:
+    async with discord_around(make_bot(), clock) as world:
+        changed = make_bot()
+
+        @changed.tree.command(name="more", description="One more.")
+        async def more(interaction: discord.Interaction[discord.Client]) -> None:
+            """Does nothing."""
+
+        await world.env.restart_bot(changed)
+        assert len(puts(world)) == 2
+        assert "more" in changed.command_ids
+
+
+async def test_a_development_server_gets_the_commands_for_itself(make_bot: MakeBot, clock: Clock) -> None:
+    async with discord_around(make_bot(sync_guild=4711), clock) as world:
+        (path,) = puts(world)
+        assert path.endswith("/guilds/4711/commands")
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (datetime(2026, 1, 1, tzinfo=UTC), date(2025, 12, 31)),
+        (datetime(2025, 12, 31, 20, 59, tzinfo=UTC), date(2025, 12, 30)),
+        (datetime(2025, 12, 31, 21, 0, tzinfo=UTC), date(2025, 12, 31)),
+        (datetime(2025, 11, 28, 17, 59, tzinfo=UTC), date(2025, 11, 26)),  # the half day after Thanksgiving
+        (datetime(2025, 11, 28, 18, 0, tzinfo=UTC), date(2025, 11, 28)),
+        (datetime(2025, 12, 28, 12, 0, tzinfo=UTC), date(2025, 12, 26)),  # a Sunday
+        (datetime(2026, 7, 3, 22, 0, tzinfo=UTC), date(2026, 7, 2)),  # Independence Day observed
+    ],
+)
+def test_the_simulated_market_stands_at_the_last_close(now: datetime, expected: date) -> None:
+    assert last_close(now) == expected

@@ -1,0 +1,175 @@
+"""Settings: each one documented, each mistake one sentence with exit status 2."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.settings import DEFAULT_CONFIG, PREFIX, TOKEN, Settings, read_settings, variable
+from engine.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = "A" * 24 + ".GabcDE." + "b" * 30
+"""Of the shape of a token, of nobody's."""
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith(PREFIX) or name == TOKEN:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def given(monkeypatch: pytest.MonkeyPatch, **values: str) -> Settings:
+    for name, value in ({TOKEN: GOOD} | values).items():
+        monkeypatch.setenv(name, value)
+    return read_settings()
+
+
+def test_a_token_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = given(monkeypatch)
+    assert settings.discord_token.get_secret_value() == GOOD
+    assert settings.provider == "simulated"
+    assert settings.database == Path("var/variance.db")
+    assert settings.config == DEFAULT_CONFIG == ROOT / "config"
+    assert settings.discord_api is None
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text(f"{TOKEN}={GOOD}\nVARIANCE_SEED=1\nVARIANCE_LOG_LEVEL=debug\n", encoding="utf-8")
+    monkeypatch.setenv("VARIANCE_SEED", "2")
+    settings = read_settings()
+    assert (settings.seed, settings.log_level) == (2, "debug")
+
+
+def test_the_token_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = given(monkeypatch)
+    assert GOOD not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+BAD = [
+    ({TOKEN: ""}, "DISCORD_TOKEN is missing"),
+    ({TOKEN: "changeme"}, "DISCORD_TOKEN is still a placeholder"),
+    ({TOKEN: "your-token-here"}, "DISCORD_TOKEN is still a placeholder"),
+    ({TOKEN: "<paste it here>"}, "DISCORD_TOKEN is still a placeholder"),
+    ({TOKEN: "abc"}, "DISCORD_TOKEN has not the shape"),
+    ({TOKEN: f"Bot {GOOD}"}, 'without the word "Bot"'),
+    ({TOKEN: GOOD.replace(".", "-")}, "DISCORD_TOKEN has not the shape"),
+    ({"VARIANCE_PROVIDER": "yahu"}, "VARIANCE_PROVIDER is 'yahu'; allowed is simulated or recorded"),
+    ({"VARIANCE_PROVIDER": "recorded"}, "VARIANCE_DATA is missing"),
+    ({"VARIANCE_SEED": "many"}, "VARIANCE_SEED is 'many'; allowed is a whole number from 0"),
+    ({"VARIANCE_SEED": "-1"}, "VARIANCE_SEED is '-1'"),
+    ({"VARIANCE_LOG_LEVEL": "loud"}, "allowed is debug, info, warning or error"),
+    ({"VARIANCE_SYNC_GUILD": "here"}, "VARIANCE_SYNC_GUILD is 'here'"),
+    (
+        {"VARIANCE_LOG_LEVL": "info"},
+        "VARIANCE_LOG_LEVL is no setting of this bot; did you mean VARIANCE_LOG_LEVEL?",
+    ),
+    ({"VARIANCE_QUUX": "1"}, "VARIANCE_QUUX is no setting of this bot; allowed are VARIANCE_PROVIDER"),
+    ({"VARIANCE_DISCORD_API": "http://127.0.0.1:1"}, "is set without VARIANCE_DISCORD_GATEWAY"),
+    ({"VARIANCE_DISCORD_GATEWAY": "ws://127.0.0.1:1"}, "is set without VARIANCE_DISCORD_API"),
+    (
+        {"VARIANCE_DISCORD_API": "https://discord.example", "VARIANCE_DISCORD_GATEWAY": "ws://127.0.0.1:1"},
+        "VARIANCE_DISCORD_API is 'https://discord.example'; allowed is an address of this machine",
+    ),
+    (
+        {"VARIANCE_DISCORD_API": "http://127.0.0.1.example:1", "VARIANCE_DISCORD_GATEWAY": "ws://[::1]:1"},
+        "VARIANCE_DISCORD_API is 'http://127.0.0.1.example:1'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "sentence"), BAD)
+def test_a_mistake_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        given(monkeypatch, **values)
+    text = str(raised.value)
+    assert sentence in text
+    assert "\n" not in text
+    token = values.get(TOKEN) or GOOD
+    assert token not in text
+
+
+def test_an_unknown_key_of_the_file_is_named() -> None:
+    Path(".env").write_text(f"{TOKEN}={GOOD}\nVARIANCE_DATABSE=x\nEDITOR=vi\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"VARIANCE_DATABSE .* VARIANCE_DATABASE"):
+        read_settings()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "[::1]"])
+def test_a_stand_in_on_this_machine_is_allowed(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    addresses = {"VARIANCE_DISCORD_API": f"http://{host}:1", "VARIANCE_DISCORD_GATEWAY": f"ws://{host}:2"}
+    assert given(monkeypatch, **addresses).discord_api == f"http://{host}:1"
+
+
+def example() -> dict[str, str]:
+    """Every setting the example file names, with the value it shows."""
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    return dict(re.findall(r"^#?([A-Z_]+)=(.*)$", text, flags=re.MULTILINE))
+
+
+def test_the_example_names_every_setting_and_no_other() -> None:
+    assert set(example()) == {variable(field) for field in Settings.model_fields}
+
+
+def test_the_example_shows_the_defaults() -> None:
+    for field, info in Settings.model_fields.items():
+        shown = example()[variable(field)]
+        if field not in ("discord_token", "config"):
+            assert shown == ("" if info.default is None else str(info.default)), field
+
+
+def test_the_example_explains_every_setting() -> None:
+    blocks = (ROOT / ".env.example").read_text(encoding="utf-8").strip().split("\n\n")[1:]
+    for block in blocks:
+        lines = block.splitlines()
+        assert lines[0].startswith("# "), block
+        assert re.match(r"#?[A-Z_]+=", lines[-1]), block
+
+
+def start(tmp_path: Path, **values: str) -> subprocess.CompletedProcess[str]:
+    """`python -m bot` as an operator starts it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])} | values
+    return subprocess.run(
+        [sys.executable, "-m", "bot"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({}, "DISCORD_TOKEN is missing"),
+        ({TOKEN: "changeme"}, "DISCORD_TOKEN is still a placeholder"),
+        ({TOKEN: GOOD, "VARIANCE_COLOUR": "blue"}, "VARIANCE_COLOUR is no setting"),
+        (
+            {TOKEN: GOOD, "VARIANCE_PROVIDER": "recorded", "VARIANCE_DATA": "nowhere"},
+            "VARIANCE_DATA is 'nowhere'",
+        ),
+        ({TOKEN: GOOD, "VARIANCE_CONFIG": "nowhere"}, "trading_rules.json cannot be read"),
+        ({TOKEN: GOOD, "VARIANCE_DATABASE": "file/x.db"}, "cannot be made"),
+    ],
+)
+def test_a_bad_start_ends_with_status_2_and_one_line(
+    tmp_path: Path, values: dict[str, str], named: str
+) -> None:
+    (tmp_path / "file").touch()
+    ended = start(tmp_path, **values)
+    assert ended.returncode == 2
+    (line,) = [line for line in ended.stderr.splitlines() if "SIMULATED" not in line]
+    assert named in line
+    assert GOOD not in ended.stderr + ended.stdout
+    assert ended.stdout == ""

@@ -79,9 +79,10 @@ class VarianceBot(commands.Bot):
             lambda key, value: desk(lambda: store.set_setting(key, value)),
         )
         if self.service.market is None:
-            self._first_market = asyncio.create_task(self._warm(), name="first market")
+            self._first_market = asyncio.create_task(self._take_first_market(), name="first market")
 
-    async def _warm(self) -> None:
+    async def _take_first_market(self) -> None:
+        """The first question tries again; until then the log says what stood in the way."""
         try:
             await self.service.refresh()
         except VarianceError as error:

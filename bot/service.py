@@ -17,7 +17,6 @@ import structlog
 
 from bot.failures import NoMarketError, RunGoneError, TooSlowError
 from bot.inputs import SymbolIndex
-from engine.errors import VarianceError
 from engine.market.columns import panel_of
 from engine.market.snapshot import Provider
 from engine.panel import Panel
@@ -95,7 +94,6 @@ class MarketService:
         self.rules = rules
         self.store = store
         self.market: Market | None = None
-        self.last_error: str | None = None
         self._provider = provider
         self._realm = realm
         self._universe = universe
@@ -122,12 +120,7 @@ class MarketService:
 
         Raises SnapshotError or StoreError when there is none to be had; the market before stays.
         """
-        try:
-            market = await self._once("refresh", self._engine, self._take, REFRESH_DEADLINE)
-        except VarianceError as error:
-            self.last_error = type(error).__name__
-            raise
-        self.last_error = None
+        market = await self._once("refresh", self._engine, self._take, REFRESH_DEADLINE)
         if market is not self.market:
             self.market = market
             run, coverage = market.official.screen.run, market.official.screen.coverage

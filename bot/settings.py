@@ -66,6 +66,11 @@ class Settings(BaseSettings):
             raise ValueError(f"has not the shape of a bot token (three parts joined by dots); {_TOKEN_PLACE}")
         return SecretStr(text)
 
+    @field_validator("data", "database", "config")
+    @classmethod
+    def _from_home(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser()
+
     @field_validator("discord_api", "discord_gateway")
     @classmethod
     def _only_this_machine(cls, address: str | None) -> str | None:

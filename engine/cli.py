@@ -34,7 +34,13 @@ FORMATS = ("table", "json", "csv")
 PROVIDERS = ("simulated", "recorded")
 View = Literal["screen", "vrp", "why"]
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help=__doc__,
+)
 
 ProviderOption = Annotated[str, typer.Option(help="simulated or recorded.")]
 DataOption = Annotated[Path | None, typer.Option(help="Folder of a recorded market.")]

@@ -12,5 +12,5 @@ def shared_data() -> Path:
     """The recorded real markets beside the checkout; they may not be published with it."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip(f"recorded market data not found beside the checkout ({folder.parent.name}/{folder.name})")
+        pytest.skip(f"no recorded market data beside the checkout ({folder.parent.name}/{folder.name})")
     return folder

@@ -23,6 +23,8 @@ from engine.arrays import BoolArray, Columns, FloatArray, IntArray
 # Legs walked at a time; with 25 steps the four tables of a block take under a megabyte of cache.
 _BLOCK = 1024
 _MOST_STEPS = 1000
+# The scaled values of a leg span exp(+-reach); beyond this the double runs out of exponents.
+_LARGEST_LOG = 700.0
 # Node numbers come from a logarithm; a node this close to a boundary is treated as on the costlier side.
 _TIE = 1e-9
 
@@ -61,7 +63,8 @@ def early_exercise_premium(
     FloatArray
         Premium >= 0 in the currency of spot, of the broadcast shape. NaN when an input is missing or
         not finite, spot, strike, years or vol is not positive, or the risk-neutral probability
-        (exp((r - q) dt) - d) / (u - d) is not inside (0, 1): vol is then too small for steps this long.
+        (exp((r - q) dt) - d) / (u - d) is not inside (0, 1), because vol is too small for steps this long,
+        or the tree spans more than a double can hold (steps vol sqrt(dt) of several hundred).
 
     Raises
     ------
@@ -151,17 +154,19 @@ class _Puts:
             paying = -log_spot / width
             exercised, certain = _exercise_limits(earned, paid, log_spot, width)
             exercised = np.minimum(exercised, paying)
+            odds = np.log(chance / (1 - chance))
+            reach = np.abs(log_spot) + steps * (2 * width + np.abs(odds))
             valid = (spot > 0) & (years > 0) & (vol > 0) & (chance > 0) & (chance < 1)
             return cls(
                 strike=unit,
                 log_spot=log_spot,
                 width=width,
-                odds=np.log(chance / (1 - chance)),
+                odds=odds,
                 weight=np.exp(-earned) * np.sqrt(chance * (1 - chance)),
                 paying=paying,
                 exercised=exercised,
                 certain=np.minimum(certain, exercised),
-                valid=valid & np.isfinite(paying) & np.isfinite(width),
+                valid=valid & np.isfinite(paying) & (reach < _LARGEST_LOG),
                 may_exercise=exercised > 1 - steps,
             )
 
@@ -206,9 +211,10 @@ def _geometric(table: FloatArray, first: FloatArray, ratio: FloatArray) -> None:
     table[0] = first
     filled = 1
     while filled < len(table):
+        # Squared when it is needed and not after: one power more could overflow.
+        ratio = ratio if filled == 1 else ratio * ratio
         more = min(filled, len(table) - filled)
         np.multiply(table[:more], ratio, out=table[filled : filled + more])
-        ratio = ratio * ratio
         filled += more
 
 

@@ -95,7 +95,7 @@ def greeks(
         delta = w D F/S N(w d1)
         gamma = D F/S n(d1) / (S vol sqrt(T))
         vega  = D F n(d1) sqrt(T)
-        theta = (-vega vol / (2 T) + w q D F N(w d1) - w r D K N(w d2)) / 365
+        theta = (w q D F N(w d1) - w r D K N(w d2) - vega vol / (2 T)) / 365
 
     Parameters
     ----------
@@ -109,8 +109,8 @@ def greeks(
     Returns
     -------
     Greeks
-        Arrays of the broadcast shape. NaN when an input is missing, infinite or outside its range; at
-        expiry or without volatility the greeks do not exist, and are NaN too.
+        Arrays of the broadcast shape. NaN when an input is missing, infinite or outside its range (vega
+        needs no spot); at expiry or without volatility the greeks do not exist, and are NaN too.
 
     Raises
     ------
@@ -122,20 +122,20 @@ def greeks(
     side = np.where(is_call, 1.0, -1.0)
     root = np.sqrt(time)
     total = _positive(sigma * root)
-    # A d1 too large to be squared has no density left.
+    # An instant before expiry d1 outgrows its square, which leaves no density, and theta has no bound.
     with np.errstate(over="ignore"):
         d1 = np.log(ahead / struck) / total + total / 2
         density = np.exp(-0.5 * d1 * d1) / _ROOT_TWO_PI
-    rate = -np.log(factor) / time
-    carry = rate - np.log(ahead / here) / time
-
-    held = factor * ahead * ndtr(side * d1)
-    vega = factor * ahead * density * root
-    owed = factor * struck * ndtr(side * (d1 - total))
-    theta = side * (carry * held - rate * owed) - vega * sigma / (2 * time)
+        vega = factor * ahead * density * root
+        held = factor * ahead * ndtr(side * d1)
+        owed = factor * struck * ndtr(side * (d1 - total))
+        interest = -np.log(factor)
+        paid = interest - np.log(ahead / here)
+        theta = (side * (paid * held - interest * owed) - vega * sigma / 2) / time
+        gamma = factor * ahead * density / here / here / total
     return Greeks(
         delta=np.asarray(side * held / here),
-        gamma=np.asarray(factor * ahead * density / (here * here * total)),
+        gamma=np.asarray(gamma),
         theta=np.asarray(theta / DAYS_A_YEAR),
         vega=np.asarray(vega),
     )

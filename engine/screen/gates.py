@@ -68,8 +68,8 @@ class Verdicts:
     @property
     def passed(self) -> BoolArray:
         """Names that no gate in force keeps out."""
-        kept_out: BoolArray = self.blocks.any(axis=0)
-        return ~kept_out
+        open_to_list: BoolArray = np.logical_not(self.blocks.any(axis=0))
+        return open_to_list
 
 
 def column(name: str) -> Callable[[pd.DataFrame], FloatArray]:
@@ -189,7 +189,7 @@ def judge(table: pd.DataFrame, rules: Rules, with_book: bool = False) -> Verdict
     specs = gates_for(rules, with_book)
     judged = [_judge_gate(spec, table, rules) for spec in specs]
     state = np.stack([gate[0] for gate in judged])
-    value, limit, distance = (np.stack([gate[part] for gate in judged]) for part in (1, 2, 3))
+    value, limit, distance = (np.stack([gate[1:][part] for gate in judged]) for part in range(3))
     in_force = np.array([_in_force(spec.name, rules) for spec in specs])
     closed = np.array([spec.missing != "open" for spec in specs])
     blocks = (state == State.FAIL) | ((state == State.UNKNOWN) & closed[:, None])

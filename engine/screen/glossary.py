@@ -112,10 +112,17 @@ METRICS: tuple[Metric, ...] = (
         "hv_forecast",
         "HV forecast",
         "volatility",
-        "expected volatility of the next 21 sessions: HAR on log realized variance, EWMA where history is short",
+        "expected volatility of the next 21 sessions: HAR on log realized variance, "
+        "EWMA where history is short",
         "Corsi (2009); RiskMetrics (1996)",
     ),
-    Metric("hv_forecast_method", "Forecast method", "text", "har or ewma", "this engine"),
+    Metric(
+        "hv_forecast_method",
+        "Forecast method",
+        "text",
+        "har (with open, high, low), har_close, or ewma",
+        "this engine",
+    ),
     Metric("hv30_provider", "HV30 of provider", "volatility", "as delivered", "provider"),
     Metric("hv90_provider", "HV90 of provider", "volatility", "as delivered", "provider"),
     Metric(
@@ -172,8 +179,8 @@ METRICS: tuple[Metric, ...] = (
         "zone",
         "Zone",
         "text",
-        "HV30/HV90 < 0.60 severe compression, < 0.75 mild compression, <= 1.15 normal, <= 1.30 mild expansion, "
-        "above severe expansion; a fact, not a verdict",
+        "HV30/HV90 < 0.60 severe compression, < 0.75 mild compression, <= 1.15 normal, "
+        "<= 1.30 mild expansion, above severe expansion; a fact, not a verdict",
         _SEED.format("002"),
     ),
     Metric(
@@ -258,8 +265,8 @@ TERMS: tuple[Metric, ...] = (
         "signal",
         "Signal",
         "text",
-        "first match of EVENT (earnings within 10 days), RICH (IV percentile > 80, markup > 20 % or structural "
-        "above the rich threshold), COILED, EXPANDING, DISCOUNT (markup < -10 %), FAIR",
+        "first match of EVENT (earnings within 10 days), RICH (IV percentile > 80, markup > 20 % or "
+        "structural above the rich threshold), COILED, EXPANDING, DISCOUNT (markup < -10 %), FAIR",
         "methodology 5",
     ),
     Metric(

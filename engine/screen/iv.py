@@ -12,7 +12,14 @@ from engine.rules import Rules
 from engine.volatility.implied import atm_volatility, rows_of, two_sided
 from engine.volatility.model_free import model_free_variance
 from engine.volatility.smile import skew_25_delta, straddle_volatility
-from engine.volatility.term import NONE, ConstantMaturity, ExpiryGrid, constant_maturity, nearest_of
+from engine.volatility.term import (
+    INTERPOLATED,
+    NONE,
+    ConstantMaturity,
+    ExpiryGrid,
+    constant_maturity,
+    nearest_of,
+)
 
 YEAR = 365.0
 Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
@@ -116,9 +123,9 @@ def _beside(
 def _model_free(
     chains: Chains, grid: ExpiryGrid, at30: ConstantMaturity, rate: float, years: float
 ) -> Columns:
-    """Model-free IV at 30 days where two expiries bracket it; None/NaN elsewhere (it is not comparable)."""
+    """Model-free IV at 30 days where IV30 was interpolated; None/NaN elsewhere (it is not comparable)."""
     vol, complete = np.full(grid.names, np.nan), np.full(grid.names, None, dtype=object)
-    names = np.flatnonzero((at30.near != NONE) & (at30.near != at30.far))
+    names = np.flatnonzero((at30.near != NONE) & (at30.method == INTERPOLATED))
     if not len(names):
         return {"iv_model_free": vol, "iv_model_free_complete": complete}
     expiries, where = np.unique(np.concatenate((at30.near[names], at30.far[names])), return_inverse=True)
@@ -135,7 +142,9 @@ def _model_free(
         rate,
     )
     near_years, far_years = chains.expiry_years[expiries[near]], chains.expiry_years[expiries[far]]
-    weight = (years - near_years) / (far_years - near_years)
+    span = far_years - near_years
+    # One expiry lies exactly on the target when near and far are the same.
+    weight = np.where(span > 0, (years - near_years) / np.where(span > 0, span, 1.0), 0.0)
     total = result.variance[near] * near_years * (1 - weight) + result.variance[far] * far_years * weight
     with np.errstate(invalid="ignore"):
         vol[names] = np.sqrt(total / years)

@@ -39,9 +39,9 @@ def measure(
 
     Returns a table in the panel's row order with `symbol`, `flags` (tuples of codes) and the columns of
     the glossary but those the lens decides (engine.screen.lens); volatilities and ratios are fractions,
-    missing is NaN or None. `iv_history` gives percentile and rank; `book_returns` (daily log returns of a book, oldest first, ending with the
-    panel's last session) gives the correlation. Bad quotes raise nothing: the name's `missing_reason`
-    says why it could not be measured. Source: methodology 1 to 5.
+    missing is NaN or None. `iv_history` gives percentile and rank; `book_returns` (daily log returns of
+    a book, oldest first, ending with the panel's last session) gives the correlation. Bad quotes raise
+    nothing: the name's `missing_reason` says why it could not be measured. Source: methodology 1 to 5.
     """
     rate = panel.rate if panel.rate is not None else rules.volatility.risk_free_rate_percent / 100.0
     parts = [
@@ -257,7 +257,8 @@ def _flags(panel: Panel, columns: Columns, trade: Tradable, implied: Implied, ru
         "iv_percentile_provider": (own_n < rules.gates.iv_history_min_days)
         & np.isfinite(columns["iv_percentile"].astype(np.float64)),
         "proxy_iv": names["proxy_iv"].to_numpy(dtype=bool),
-        "wide_quotes": columns["iv_error"].astype(np.float64) > WIDE_SHARE * columns["iv30"].astype(np.float64),
+        "wide_quotes": columns["iv_error"].astype(np.float64)
+        > WIDE_SHARE * columns["iv30"].astype(np.float64),
     }
     found = np.empty(len(names), dtype=object)
     found[:] = collect(marks, len(names))

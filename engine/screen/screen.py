@@ -155,7 +155,7 @@ def _gates(verdicts: Verdicts) -> list[list[Gate]]:
 
 def _plain(column: pd.Series[float]) -> list[Value]:
     if column.dtype == np.float64:
-        return list(_plain_floats(column.to_numpy(dtype=np.float64)))
+        return list(_plain_floats(np.asarray(column, dtype=np.float64)))
     values = column.to_numpy(dtype=object)
     return [
         None if missing else value for value, missing in zip(values.tolist(), pd.isna(values), strict=True)

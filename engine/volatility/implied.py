@@ -229,7 +229,7 @@ def _remove_early_exercise(
             carry[row],
             vol[row],
             np.full(len(row), is_call),
-            tree_steps,
+            steps=tree_steps,
         )
         mids[row, column] -= premium
 

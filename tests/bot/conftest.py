@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,7 +17,7 @@ import simcord
 from bot.app import VarianceBot, build
 from bot.past import keep_closes, past_panels
 from engine.market.simulated import SimulatedMarket
-from engine.market.snapshot import Provider
+from engine.market.snapshot import Provider, Snapshot
 from engine.record.store import Store
 from engine.rules import Listing, Rules, load_rules, load_universe
 from tests.bot.traffic import check_traffic
@@ -109,6 +109,21 @@ def database(filled: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(filled, tmp_path / "record.db"))
 
 
+@dataclass(frozen=True)
+class Played:
+    """A provider that plays one market over and over, as a recording would."""
+
+    market: Snapshot
+
+    def snapshot(self, symbols: Sequence[str] | None = None) -> Snapshot:
+        return self.market if symbols is None else self.market.only(symbols, "SPY")
+
+
+@pytest.fixture(scope="session")
+def played(market: SimulatedMarket) -> Played:
+    return Played(market.snapshot())
+
+
 class Clock:
     """The simulated Discord's clock, once it runs."""
 
@@ -129,13 +144,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def make_bot(
-    market: SimulatedMarket, rules: Rules, listings: tuple[Listing, ...], database: Path, clock: Clock
+    played: Played, rules: Rules, listings: tuple[Listing, ...], database: Path, clock: Clock
 ) -> Iterator[MakeBot]:
     """A bot over the small market and this test's record; whatever it opened is closed at the end."""
     made: list[VarianceBot] = []
 
     def make(provider: Provider | None = None, path: Path = database, **options: Any) -> VarianceBot:
-        chosen = provider or market
+        chosen = provider or played
         bot = build(chosen, options.pop("rules", rules), listings, Store.open(path), clock, **options)
         made.append(bot)
         return bot

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from engine.market.recorded import write_snapshot
 from engine.market.simulated import SimulatedMarket
 from engine.record.store import Store
 from engine.rules import Listing, Rules
-from tests.bot.conftest import PAST, SYMBOLS
+from tests.bot.conftest import PAST, SYMBOLS, Played
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = re.compile(r"http://127\.0\.0\.1:[0-9]+/")
@@ -81,8 +82,8 @@ async def test_the_demo_shows_a_page_and_ends_on_ctrl_c(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [], "what was not asked for is not left behind"
 
 
-async def test_the_demo_plays_a_recorded_market(market: SimulatedMarket, tmp_path: Path) -> None:
-    write_snapshot(market.snapshot(), tmp_path / "recorded")
+async def test_the_demo_plays_a_recorded_market(played: Played, tmp_path: Path) -> None:
+    write_snapshot(played.market, tmp_path / "recorded")
     async with demo(tmp_path, "--data", "recorded", "--database", "kept.db") as process:
         lines = await lines_until(process, "Ctrl-C")
         assert await page_at(lines) == 200
@@ -95,6 +96,17 @@ async def test_the_demo_ends_on_ctrl_c_while_it_makes_its_past(tmp_path: Path) -
     async with demo(tmp_path) as process:
         await lines_until(process, "1 of 252")
         await ends_cleanly(process, signal.SIGINT)
+
+
+async def test_a_port_in_use_is_one_sentence_and_status_2(played: Played, tmp_path: Path) -> None:
+    write_snapshot(played.market, tmp_path / "recorded")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        async with demo(tmp_path, "--data", "recorded", "--port", port) as process:
+            _, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 2
+    (line,) = errors.decode().splitlines()
+    assert port in line
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,10 @@ import discord
 import pytest
 from discord import app_commands
 
-from bot.posting import missing_permissions, post
+from bot.posting import NEEDED, missing_permissions, post
 from engine.market.simulated import SimulatedMarket
 from engine.rules import Listing
 from tests.bot.conftest import SESSION, Clock, MakeBot, World, discord_around, text_channel, text_of
-
-DENIED = [
-    ("view_channel", "View Channel"),
-    ("send_messages", "Send Messages"),
-    ("embed_links", "Embed Links"),
-    ("attach_files", "Attach Files"),
-]
 
 
 async def test_the_closing_post_leads_with_what_changed(world: World) -> None:
@@ -45,10 +38,8 @@ async def test_a_stopped_run_is_announced(
         assert "SPY has no valid price" in text_of(message)
 
 
-@pytest.mark.parametrize(("permission", "spoken"), DENIED)
-async def test_a_missing_permission_is_found_before_discord_refuses(
-    world: World, permission: str, spoken: str
-) -> None:
+@pytest.mark.parametrize("permission", NEEDED)
+async def test_a_missing_permission_is_found_before_discord_refuses(world: World, permission: str) -> None:
     denied = discord.PermissionOverwrite(**{permission: False})
     closed = world.guild.create_text_channel("closed", overwrites={world.guild.default_role: denied})
     await world.env.settle()
@@ -61,10 +52,8 @@ async def test_a_missing_permission_is_found_before_discord_refuses(
     assert len(world.env.http_requests) == before
 
 
-@pytest.mark.parametrize(("permission", "spoken"), DENIED[1:])
-async def test_commands_still_answer_where_the_bot_may_not_post(
-    world: World, permission: str, spoken: str
-) -> None:
+@pytest.mark.parametrize("permission", NEEDED[1:])
+async def test_commands_still_answer_where_the_bot_may_not_post(world: World, permission: str) -> None:
     denied = discord.PermissionOverwrite(**{permission: False})
     closed = world.guild.create_text_channel("closed", overwrites={world.guild.me: denied})
     await world.env.settle()

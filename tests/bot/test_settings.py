@@ -48,6 +48,10 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
     assert (settings.seed, settings.log_level) == (2, "debug")
 
 
+def test_a_path_may_begin_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert given(monkeypatch, VARIANCE_DATABASE="~/variance.db").database == Path.home() / "variance.db"
+
+
 def test_the_token_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = given(monkeypatch)
     assert GOOD not in repr(settings) + str(settings) + settings.model_dump_json()

@@ -194,6 +194,6 @@ def _value(
         carry,
         volatility[leg],
         is_call[leg],
-        TREE_STEPS,
+        steps=TREE_STEPS,
     )
-    return value
+    return np.asarray(value, dtype=np.float64)

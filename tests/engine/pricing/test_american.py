@@ -221,6 +221,7 @@ def test_a_call_is_the_put_of_the_swapped_market(leg: Leg) -> None:
         {"vol": np.nan},
         {"vol": np.inf},
         {"vol": 0.001, "rate": 0.10, "years": 2.0},
+        {"vol": 200.0, "years": 3.0},
     ],
     ids=str,
 )

@@ -72,8 +72,9 @@ def grid() -> HardGrid:
 
 def test_hard_grid_agrees_with_vollib_wherever_the_price_carries_it(grid: HardGrid) -> None:
     ours = implied_volatility(grid.value, FORWARD, grid.strike, grid.years, 1.0, grid.is_call)
-    carried = (grid.value > 0) & (grid.grain < TOLERANCE / 10)
-    assert carried.sum() > 2000
+    normal = grid.value > np.finfo(np.float64).tiny  # below it a price has fewer digits than a double
+    carried = normal & (grid.grain < TOLERANCE / 10)
+    assert carried.sum() > 1900
     assert (ours.reason[carried] == Reason.OK).all()
     np.testing.assert_allclose(ours.vol[carried], grid.vollib[carried], rtol=0, atol=TOLERANCE)
     np.testing.assert_allclose(ours.vol[carried], grid.vol[carried], rtol=0, atol=TOLERANCE)

@@ -9,7 +9,8 @@ import pandas as pd
 from scipy.special import ndtr
 
 from engine.arrays import FloatArray
-from engine.market.sessions import NEW_YORK, is_monthly, years_to_settlement
+from engine.market.sessions import NEW_YORK, is_monthly, sessions_before, years_to_settlement
+from engine.market.snapshot import Snapshot
 from engine.panel import NAME_COLUMNS, Chains, Panel, Prices
 
 SESSION = date(2026, 4, 29)
@@ -102,3 +103,39 @@ def _prices(random: np.random.Generator, spot: FloatArray, vol: FloatArray) -> P
     high = np.maximum(opening, close) * np.exp(np.abs(random.standard_normal(shape)) * 0.004)
     low = np.minimum(opening, close) * np.exp(-np.abs(random.standard_normal(shape)) * 0.004)
     return Prices(opening, high, low, close, np.zeros(len(spot)))
+
+
+def snapshot(names: int, seed: int = 1) -> Snapshot:
+    """The same market as the tables a provider fills, SPY among its names."""
+    columns = panel(names, seed)
+    symbols = [*columns.symbols[:-1], "SPY"]
+    chains, prices = columns.chains, columns.prices
+    owner = np.repeat(np.arange(names), len(EXPIRY_DAYS) * STRIKES)
+    expiries = np.repeat(chains.expiry_date.astype("datetime64[s]"), STRIKES)
+    sides = []
+    for side in ("call", "put"):
+        fields = {
+            name: getattr(chains, f"{side}_{name}") for name in ("bid", "ask", "volume", "open_interest")
+        }
+        sides.append(pd.DataFrame({"strike": chains.strike, "last": np.nan, **fields}))
+    quotes = pd.concat(sides, ignore_index=True)
+    quotes["symbol"] = pd.Categorical.from_codes(np.tile(owner, 2), categories=symbols)
+    quotes["right"] = pd.Categorical.from_codes(np.repeat([0, 1], len(owner)), categories=["C", "P"])
+    quotes["expiration"] = np.tile(expiries, 2)
+    days = sessions_before(SESSION, DAYS).astype("datetime64[s]")
+    bars = {name: getattr(prices, name).reshape(-1) for name in ("open", "high", "low", "close")}
+    history = pd.DataFrame({"date": np.tile(days, names), "volume": np.nan, **bars})
+    history["symbol"] = pd.Categorical.from_codes(np.repeat(np.arange(names), DAYS), categories=symbols)
+    underlyings = pd.DataFrame(
+        {
+            "symbol": symbols,
+            "spot": columns.names["spot"],
+            "quote_time": ASOF.isoformat(),
+            "name": symbols,
+            "sector": "Sector",
+            "asset_class": "equity",
+            "earnings_date": None,
+            "liquidity_rating": np.nan,
+        }
+    )
+    return Snapshot(ASOF, SESSION, "close", columns.source, quotes, underlyings, history, RATE)

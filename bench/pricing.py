@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from fast_vollib.jackel import jackel_iv_black
 from vollib.black.implied_volatility import implied_volatility as vollib_implied  # type: ignore[import-untyped]
 
+from bench.figure import Figure, seconds
 from engine.arrays import BoolArray, FloatArray
 from engine.pricing import early_exercise_premium, implied_volatility, price
 
@@ -47,21 +46,21 @@ def quotes(count: int, seed: int = 1) -> Quotes:
 def implied_kernel_seconds(count: int) -> float:
     """Seconds to invert `count` quotes once; the yardstick for whole screens."""
     market = quotes(count)
-    return _seconds(lambda: _ours(market))
+    return seconds(lambda: _ours(market))
 
 
-def run() -> list[tuple[str, str]]:
-    """Lines of figures; every ratio is a median over rounds in which the rivals take turns."""
+def run() -> list[Figure]:
+    """Every ratio is a median over rounds in which the rivals take turns."""
     return [*_implied_lines(), _tree_line()]
 
 
-def _implied_lines() -> list[tuple[str, str]]:
+def _implied_lines() -> list[Figure]:
     market = quotes(QUOTES)
     undiscounted = market.value / market.discount
     times: list[tuple[float, float, float]] = []
     for _ in range(ROUNDS):
-        ours = _seconds(lambda: _ours(market)) / QUOTES
-        jackel = _seconds(
+        ours = seconds(lambda: _ours(market)) / QUOTES
+        jackel = seconds(
             lambda: jackel_iv_black(undiscounted, market.forward, market.strike, market.years, market.is_call)
         )
         times.append((ours, jackel / QUOTES, _vollib_seconds(market) / SAMPLE))
@@ -70,22 +69,22 @@ def _implied_lines() -> list[tuple[str, str]]:
     against_jackel = statistics.median(jackel / ours for ours, jackel, _ in times)
     error = float(np.nanmax(np.abs(_ours(market) - market.vol)))
     return [
-        ("implied volatility, ns an option", f"{kernel * 1e9:.0f}"),
-        ("implied volatility, million quotes a second", f"{1e-6 / kernel:.1f}"),
-        ("times a vollib loop (wanted: 150)", f"{against_loop:.0f}"),
-        ("times fast-vollib jackel (wanted: 5)", f"{against_jackel:.1f}"),
-        (f"largest error of {QUOTES:,} volatilities", f"{error:.1e}"),
+        Figure("implied volatility, ns an option", f"{kernel * 1e9:.0f}"),
+        Figure("implied volatility, million quotes a second", f"{1e-6 / kernel:.1f}"),
+        Figure("times as fast as a vollib loop", f"{against_loop:.0f}", ">= 150", against_loop >= 150),
+        Figure("times as fast as fast-vollib jackel", f"{against_jackel:.1f}", ">= 5", against_jackel >= 5),
+        Figure(f"largest error of {QUOTES:,} volatilities", f"{error:.1e}", "<= 1e-9", error <= 1e-9),
     ]
 
 
-def _tree_line() -> tuple[str, str]:
+def _tree_line() -> Figure:
     market = quotes(LEGS, seed=2)
     rng = np.random.default_rng(3)
     carry = rng.choice([0.0, 0.005, 0.01, 0.02, 0.04], LEGS) + rng.normal(0, 0.003, LEGS)
     spot = market.forward * np.exp((carry - 0.04) * market.years)
     legs = (spot, market.strike, market.years, 0.04, carry, market.vol, market.is_call)
-    seconds = statistics.median(_seconds(lambda: early_exercise_premium(*legs)) for _ in range(ROUNDS))
-    return "American tree of 25 steps, us a leg", f"{seconds / LEGS * 1e6:.2f}"
+    took = statistics.median(seconds(lambda: early_exercise_premium(*legs)) for _ in range(ROUNDS))
+    return Figure("American tree of 25 steps, us a leg", f"{took / LEGS * 1e6:.2f}")
 
 
 def _ours(market: Quotes) -> FloatArray:
@@ -99,15 +98,4 @@ def _vollib_seconds(market: Quotes) -> float:
     columns = (market.value, market.forward, market.strike, rate, market.years)
     rows = list(zip(*(column[:SAMPLE].tolist() for column in columns), strict=True))
     flags = np.where(market.is_call[:SAMPLE], "c", "p").tolist()
-    return _seconds(lambda: [vollib_implied(*row, flag) for row, flag in zip(rows, flags, strict=True)])
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-if __name__ == "__main__":
-    for name, figure in run():
-        print(f"{name:50} {figure:>10}")
+    return seconds(lambda: [vollib_implied(*row, flag) for row, flag in zip(rows, flags, strict=True)])

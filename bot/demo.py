@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.past import YEAR, keep_closes, panels_ahead
+from bot.past import YEAR, closes_ahead, keep_closes
 from bot.settings import DEFAULT_CONFIG
 from engine.errors import ConfigError, VarianceError
 from engine.market.recorded import RecordedMarket
@@ -123,8 +123,8 @@ def _give_a_past(listings: Sequence[Listing], rules: Rules, store: Store, wish: 
     symbols = [listing.symbol for listing in listings]
     if store.iv_history(symbols[:1], SESSION, realm="simulated").iv30.shape[1] >= YEAR:
         return
-    with panels_ahead(listings, SESSION, SEED, YEAR) as panels:
-        for done, _ in enumerate(keep_closes(panels, rules, store, symbols), start=1):
+    with closes_ahead(listings, SESSION, SEED, YEAR, rules) as closes:
+        for done, _ in enumerate(keep_closes(closes, rules, store, symbols), start=1):
             _progress("Simulating a year of closes", done, YEAR)
             if wish.is_set():
                 raise _StoppedError

@@ -9,80 +9,109 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
 
 import numpy as np
+import pandas as pd
 
 from engine.arrays import FloatArray
 from engine.market.columns import panel_of
+from engine.market.sessions import sessions_before
 from engine.market.simulated import BENCHMARK, SimulatedMarket
-from engine.panel import IvHistory, Panel
+from engine.panel import Panel
 from engine.record.store import Store
 from engine.rules import Listing, Rules
+from engine.screen.measure import measure
 from engine.screen.result import Screen
-from engine.screen.screen import run_screen
+from engine.screen.screen import screen_of
+from engine.volatility.rank import percentile, rank
 
 YEAR = 252
-_AHEAD = 4
-"""Markets made in advance: enough to keep the other processor busy, little memory."""
+PROCESSES = 2
 
 
-def past_panels(market: SimulatedMarket, count: int) -> Iterator[Panel]:
+@dataclass(frozen=True, slots=True)
+class PastClose:
+    """One close, measured as if nothing had been stored before it.
+
+    `panel` keeps the facts of the run; its quotes and prices have done their work and are left out.
+    """
+
+    panel: Panel
+    table: pd.DataFrame
+
+
+def past_closes(market: SimulatedMarket, count: int, rules: Rules) -> Iterator[PastClose]:
     """The `count` closes before the market's session, oldest first."""
-    return (panel_of(snapshot, BENCHMARK) for snapshot in market.past_closes(count))
+    for snapshot in market.past_closes(count):
+        panel = panel_of(snapshot, BENCHMARK)
+        spent = replace(panel, chains=panel.chains.of_names(0, 0), prices=panel.prices.of_names(0, 0))
+        yield PastClose(spent, measure(panel, rules))
 
 
 def keep_closes(
-    panels: Iterable[Panel], rules: Rules, store: Store, universe: Sequence[str] | None = None
+    closes: Iterable[PastClose], rules: Rules, store: Store, universe: Sequence[str] | None = None
 ) -> Iterator[Screen]:
     """Judge closes in order, each with the percentiles of those before it, and keep them as official runs.
 
-    Yields each screen once it is stored. Raises ValueError when the panels do not all hold the same names.
+    Yields each screen once it is stored. Raises ValueError when the closes do not all hold the same names.
     """
     body = rules.model_dump_json(exclude={"profiles"}, by_alias=True)
     names: list[str] = []
-    closes: deque[FloatArray] = deque(maxlen=YEAR)
-    for panel in panels:
-        symbols = panel.symbols
-        if closes and symbols != names:
+    stored: deque[FloatArray] = deque(maxlen=YEAR)
+    for close in closes:
+        if stored and close.panel.symbols != names:
             raise ValueError("the past closes do not all hold the same names")
-        names = symbols
-        history = np.array(closes).reshape(len(closes), len(names)).T
-        screen = run_screen(panel, rules, IvHistory(history), universe)
+        names = close.panel.symbols
+        screen = screen_of(close.panel, _ranked(close.table, stored, rules), rules, universe)
         store.save(screen, body, official=True)
-        iv30 = {row.symbol: row.number("iv30") for row in screen.rows}
-        closes.append(np.array([iv30.get(symbol) for symbol in names], dtype=np.float64))
+        stored.append(close.table["iv30"].to_numpy(dtype=np.float64))
         yield screen
 
 
-@contextmanager
-def panels_ahead(
-    listings: Sequence[Listing], session: date, seed: int, count: int
-) -> Iterator[Iterator[Panel]]:
-    """`past_panels`, made by a second process while the first judges."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        1, mp_context=context, initializer=_begin, initargs=(listings, session, seed, count)
+def _ranked(table: pd.DataFrame, stored: Sequence[FloatArray], rules: Rules) -> pd.DataFrame:
+    """The table with the percentile and rank of its IV30 among the stored closes."""
+    history = np.array(stored).reshape(len(stored), len(table)).T
+    latest, least = table["iv30"].to_numpy(dtype=np.float64), rules.gates.iv_history_min_days
+    place = percentile(history, latest, least)
+    return table.assign(
+        iv_percentile=place.value,
+        iv_percentile_n=place.observations.astype(np.float64),
+        iv_rank=rank(history, latest, least).value,
     )
-    try:
-        with _interrupts_held():
-            pending = deque(pool.submit(_next_panel) for _ in range(min(_AHEAD, count)))
-        yield _in_order(pool, pending, count - len(pending))
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
-def _in_order(pool: ProcessPoolExecutor, pending: deque[Future[Panel | None]], more: int) -> Iterator[Panel]:
-    while pending:
-        panel = pending.popleft().result()
-        if panel is None:
-            return
-        if more > 0:
-            more -= 1
-            pending.append(pool.submit(_next_panel))
-        yield panel
+@contextmanager
+def closes_ahead(
+    listings: Sequence[Listing], session: date, seed: int, count: int, rules: Rules
+) -> Iterator[Iterator[PastClose]]:
+    """`past_closes`, made by processes beside this one, each a stretch of the past."""
+    with ExitStack() as stack:
+        stretches = []
+        for last, length in _stretches(session, count):
+            begin = (listings, last, seed, length, rules)
+            pool = ProcessPoolExecutor(
+                1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=begin
+            )
+            stack.callback(pool.shutdown, cancel_futures=True)
+            with _interrupts_held():
+                stretches.append(pool.map(_next_close, range(length)))
+        yield chain.from_iterable(stretches)
+
+
+def _stretches(session: date, count: int) -> list[tuple[date, int]]:
+    """(session, length): each stretch is the closes before a session, oldest stretch first."""
+    lengths = [count // PROCESSES] * (PROCESSES - 1)
+    lengths.append(count - sum(lengths))
+    stretches: list[tuple[date, int]] = []
+    for length in reversed(lengths):
+        stretches.insert(0, (session, length))
+        session = sessions_before(session, length + 1)[0].astype(date)
+    return stretches
 
 
 @contextmanager
@@ -95,14 +124,14 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
-_panels: Iterator[Panel] = iter(())
-"""What the worker process hands out next."""
+_closes: Iterator[PastClose] = iter(())
+"""What this worker process hands out next."""
 
 
-def _begin(listings: Sequence[Listing], session: date, seed: int, count: int) -> None:
-    global _panels
-    _panels = past_panels(SimulatedMarket(listings, session, "close", seed), count)
+def _begin(listings: Sequence[Listing], session: date, seed: int, count: int, rules: Rules) -> None:
+    global _closes
+    _closes = past_closes(SimulatedMarket(listings, session, "close", seed), count, rules)
 
 
-def _next_panel() -> Panel | None:
-    return next(_panels, None)
+def _next_close(_: int) -> PastClose:
+    return next(_closes)

@@ -18,11 +18,12 @@ import structlog
 from bot.failures import NoMarketError, RunGoneError, TooSlowError
 from bot.inputs import SymbolIndex
 from engine.market.columns import panel_of
-from engine.market.snapshot import Provider
+from engine.market.snapshot import SIMULATED, Provider
 from engine.panel import Panel
 from engine.record.rows import Realm, realm_of
 from engine.record.store import Counts, Point, Store
 from engine.rules import Listing, Rules
+from engine.screen.lens import measurement_key
 from engine.screen.measure import measure
 from engine.screen.result import Row, Screen
 from engine.screen.screen import run_screen, screen_of
@@ -240,11 +241,7 @@ class MarketService:
         snapshot = self._provider.snapshot()
         panel = panel_of(snapshot, self.rules.benchmark)
         rules = self.rules
-        table: pd.DataFrame | None = None
-        if panel.benchmark:
-            realm: Realm = "simulated" if panel.source.startswith("SIMULATED") else self._realm
-            history = self.store.iv_history(panel.symbols, panel.session, realm=realm)
-            table = measure(panel, rules, history)
+        table = self._measured(panel, rules) if panel.benchmark else None
         screen = self._screen(panel, table, rules)
         names = [(row.symbol, row.text("name")) for row in screen.rows]
         sectors = sorted({sector for row in screen.rows if (sector := row.text("sector"))})
@@ -256,10 +253,18 @@ class MarketService:
             sectors=tuple(sectors) or self._listed_sectors,
         )
 
+    def _measured(self, panel: Panel, rules: Rules) -> pd.DataFrame:
+        realm: Realm = "simulated" if panel.source.startswith(SIMULATED) else self._realm
+        return measure(panel, rules, self.store.iv_history(panel.symbols, panel.session, realm=realm))
+
     @_uncollected()
     def _judge(self, market: Market, profile: str, lens: str) -> Judged:
         rules = self.rules.using(profile, lens)
-        screen = self._screen(market.panel, market.table, rules)
+        table = market.table
+        if table is not None and measurement_key(rules) != measurement_key(self.rules):
+            # This profile changes how things are measured, not only how they are judged.
+            table = self._measured(market.panel, rules)
+        screen = self._screen(market.panel, table, rules)
         return Judged(self._save(screen, rules, official=False), screen)
 
     def _screen(self, panel: Panel, table: pd.DataFrame | None, rules: Rules) -> Screen:

@@ -73,8 +73,8 @@ def rank(history: FloatArray, latest: FloatArray, minimum: int = MINIMUM, lookba
     low, high = np.minimum(low, latest), np.maximum(high, latest)
     usable = (observations >= minimum) & (high > low)
     value = np.full(len(history), np.nan)
-    np.divide(100.0 * (latest - low), high - low, out=value, where=usable)
-    return Rank(value, observations)
+    np.divide(latest - low, high - low, out=value, where=usable)
+    return Rank(100.0 * value, observations)
 
 
 def _share_below(values: FloatArray, latest: FloatArray, minimum: int) -> Rank:

@@ -15,7 +15,7 @@ import pytest
 import simcord
 
 from bot.app import VarianceBot, build
-from bot.past import keep_closes, past_panels
+from bot.past import keep_closes, past_closes
 from engine.market.simulated import SimulatedMarket
 from engine.market.snapshot import Provider, Snapshot
 from engine.record.store import Store
@@ -98,7 +98,7 @@ def filled(market: SimulatedMarket, rules: Rules, tmp_path_factory: pytest.TempP
     """A record that holds the past; tests work on copies."""
     path = tmp_path_factory.mktemp("record") / "filled.db"
     with Store.open(path) as store:
-        for _ in keep_closes(past_panels(market, PAST), rules, store, SYMBOLS):
+        for _ in keep_closes(past_closes(market, PAST, rules), rules, store, SYMBOLS):
             pass
     return path
 

@@ -13,14 +13,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import pandas as pd
 import pytest
 
 from bot.demo import SEED, SESSION, main
-from bot.past import YEAR, keep_closes, panels_ahead, past_panels
+from bot.past import YEAR, closes_ahead, keep_closes, past_closes
+from engine.market.columns import panel_of
 from engine.market.recorded import write_snapshot
 from engine.market.simulated import SimulatedMarket
 from engine.record.store import Store
 from engine.rules import Listing, Rules
+from engine.screen.screen import run_screen
 from tests.bot.conftest import PAST, SYMBOLS, Played
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,12 +140,25 @@ def test_a_bad_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) ->
     assert "allowed is 0 to 65535" in capsys.readouterr().err
 
 
-def test_a_second_process_makes_the_same_past(listings: tuple[Listing, ...], market: SimulatedMarket) -> None:
-    with panels_ahead(listings, SESSION, SEED, 3) as panels:
-        for ahead, here in zip(panels, past_panels(market, 3), strict=True):
-            assert ahead.session == here.session
-            assert ahead.names.equals(here.names)
-            assert (ahead.chains.strike == here.chains.strike).all()
+def test_other_processes_make_the_same_past(
+    listings: tuple[Listing, ...], market: SimulatedMarket, rules: Rules
+) -> None:
+    with closes_ahead(listings, SESSION, SEED, 5, rules) as closes:
+        for ahead, here in zip(closes, past_closes(market, 5, rules), strict=True):
+            assert ahead.panel.session == here.panel.session
+            pd.testing.assert_frame_equal(ahead.table, here.table, check_exact=True)
+
+
+def test_a_past_close_is_judged_as_a_screen_with_its_history_would_be(
+    market: SimulatedMarket, rules: Rules, tmp_path: Path
+) -> None:
+    *_, last = snapshots = list(market.past_closes(PAST))
+    with Store.open(tmp_path / "x.db") as store:
+        *_, kept = keep_closes(past_closes(market, PAST, rules), rules, store)
+        panel = panel_of(last, "SPY")
+        history = store.iv_history(panel.symbols, last.session, realm="simulated")
+    assert history.iv30.shape[1] == len(snapshots) - 1
+    assert kept == run_screen(panel, rules, history)
 
 
 def test_each_past_close_knows_only_those_before_it(
@@ -159,6 +175,6 @@ def test_each_past_close_knows_only_those_before_it(
 
 def test_past_closes_are_official(market: SimulatedMarket, rules: Rules, tmp_path: Path) -> None:
     with Store.open(tmp_path / "x.db") as store:
-        list(keep_closes(past_panels(market, 2), rules, store))
+        list(keep_closes(past_closes(market, 2, rules), rules, store))
         infos = [store.run_info(run_id) for run_id in (1, 2)]
     assert all(info is not None and info.official and info.realm == "simulated" for info in infos)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vollib.black_scholes import black_scholes
+from vollib.black_scholes import black_scholes  # type: ignore[import-untyped]
 
 from engine.arrays import FloatArray
 from engine.volatility.model_free import ModelFree, interpolate_total_variance, model_free_variance
@@ -37,11 +37,12 @@ class Answer:
 
 
 def measure(expiries: list[Expiry]) -> ModelFree:
-    columns = np.array([row for expiry in expiries for row in expiry.rows], dtype=np.float64).reshape(-1, 5).T
+    rows = [row for expiry in expiries for row in expiry.rows]
+    strike, call_bid, call_ask, put_bid, put_ask = np.array(rows, dtype=np.float64).reshape(-1, 5).T
     starts = np.concatenate([[0], np.cumsum([len(expiry.rows) for expiry in expiries], dtype=np.int64)])
     years = np.array([expiry.years for expiry in expiries])
     rate = np.array([expiry.rate for expiry in expiries])
-    return model_free_variance(*columns, starts, years, rate)
+    return model_free_variance(strike, call_bid, call_ask, put_bid, put_ask, starts, years, rate)
 
 
 def mid(bid: float, ask: float) -> float | None:
@@ -147,11 +148,13 @@ def test_the_white_paper_example(shared_data: Path) -> None:
     """Published: forwards, k0, both variances and an index of 13.69."""
     quotes = pd.read_csv(shared_data / "vix_whitepaper" / "quotes_spx_2014.csv")
     near = int((quotes["term"] == "near").sum())
-    strike, *sides = (quotes[name].to_numpy(np.float64) for name in ("strike", *QUOTES))
-    years = np.array([35_924, 46_394]) / MINUTES
-    got = model_free_variance(
-        strike, *sides, np.array([0, near, len(quotes)]), years, np.array([0.000305, 0.000286])
+    strike, call_bid, call_ask, put_bid, put_ask = (
+        quotes[name].to_numpy(np.float64) for name in ("strike", *QUOTES)
     )
+    starts = np.array([0, near, len(quotes)])
+    years = np.array([35_924, 46_394]) / MINUTES
+    rate = np.array([0.000305, 0.000286])
+    got = model_free_variance(strike, call_bid, call_ask, put_bid, put_ask, starts, years, rate)
     np.testing.assert_allclose(got.forward, [1962.89996, 1962.40006], atol=1e-5)
     np.testing.assert_allclose(got.k0, [1960.0, 1960.0])
     np.testing.assert_allclose(got.variance, [0.01846292, 0.01882101], atol=2e-8)

@@ -10,7 +10,7 @@ from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.panel import Chains
 from engine.rules import Rules
 from engine.volatility.implied import atm_volatility, rows_of, two_sided
-from engine.volatility.model_free import model_free_variance
+from engine.volatility.model_free import interpolate_total_variance, model_free_variance
 from engine.volatility.smile import skew_25_delta, straddle_volatility
 from engine.volatility.term import (
     INTERPOLATED,
@@ -141,13 +141,10 @@ def _model_free(
         chains.expiry_years[expiries],
         rate,
     )
-    near_years, far_years = chains.expiry_years[expiries[near]], chains.expiry_years[expiries[far]]
-    span = far_years - near_years
-    # One expiry lies exactly on the target when near and far are the same.
-    weight = np.where(span > 0, (years - near_years) / np.where(span > 0, span, 1.0), 0.0)
-    total = result.variance[near] * near_years * (1 - weight) + result.variance[far] * far_years * weight
-    with np.errstate(invalid="ignore"):
-        vol[names] = np.sqrt(total / years)
+    years_of = chains.expiry_years[expiries]
+    vol[names] = interpolate_total_variance(
+        years_of[near], result.variance[near], years_of[far], result.variance[far], years
+    )
     complete[names] = result.complete[near] & result.complete[far] & np.isfinite(vol[names])
     complete[np.isnan(vol)] = None
     return {"iv_model_free": vol, "iv_model_free_complete": complete}

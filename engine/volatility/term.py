@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.arrays import BoolArray, FloatArray, IntArray
+from engine.volatility.model_free import interpolate_total_variance
 
 NONE = -1
 """No expiry on that side."""
@@ -115,10 +116,7 @@ def _between(iv: FloatArray, days: FloatArray, near: IntArray, far: IntArray, ta
     vol = np.full(len(near), np.nan)
     rows = np.flatnonzero(near != NONE)
     a, b = near[rows], far[rows]
-    span = days[b] - days[a]
-    one = span == 0
-    weight = np.where(one, 0.0, (target - days[a]) / np.where(one, 1.0, span))
-    variance = iv[a] ** 2 * days[a] * (1 - weight) + iv[b] ** 2 * days[b] * weight
+    between = interpolate_total_variance(days[a], iv[a] ** 2, days[b], iv[b] ** 2, target)
     # A single expiry is taken as it is: its own volatility, not its variance spread over 30 days.
-    vol[rows] = np.where(one, iv[a], np.sqrt(variance / target))
+    vol[rows] = np.where(a == b, iv[a], between)
     return vol

@@ -19,8 +19,13 @@ from engine.errors import VarianceError
 log = structlog.get_logger("variance.main")
 
 
+TURN = 0.001
+"""Seconds an engine thread keeps the interpreter while the event loop waits; Python's own 5 ms add up."""
+
+
 def main() -> int:
     """Read the settings, put the bot together, run it until it is stopped."""
+    sys.setswitchinterval(TURN)
     try:
         settings = read_settings()
         configure(settings.log_level)

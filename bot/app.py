@@ -87,6 +87,8 @@ class VarianceBot(commands.Bot):
             await self.service.refresh()
         except VarianceError as error:
             log.error("no market", error=type(error).__name__, reason=str(error))
+        except Exception:
+            log.exception("no market")
 
     def offered(self, typed: str, found: list[Choice]) -> list[Choice]:
         """The choices for what was typed so far."""

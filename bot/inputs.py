@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from discord import app_commands
 
 from bot.failures import InputError
 from engine.errors import UnknownSymbolError
+from engine.symbols import as_ticker
 
 MAX_CHOICES = 25
 MAX_CHOICE_NAME = 100
@@ -20,7 +20,6 @@ MAJORS = (
 )  # fmt: skip
 """What an empty ticker box offers, as far as the market holds them."""
 
-_TICKER = re.compile(r"[/^]?[A-Z0-9][A-Z0-9.\-]{0,9}")
 TICKER_RULE = "A ticker is 1 to 10 letters, digits, dots or dashes, such as AAPL or BRK.B."
 
 Choice = app_commands.Choice[str]
@@ -28,8 +27,8 @@ Choice = app_commands.Choice[str]
 
 def ticker(text: str) -> str:
     """`$aapl ` as AAPL. Raises InputError for what cannot be a ticker."""
-    cleaned = text.strip().upper().removeprefix("$").strip()
-    if not _TICKER.fullmatch(cleaned):
+    cleaned = as_ticker(text)
+    if cleaned is None:
         raise InputError(TICKER_RULE)
     return cleaned
 

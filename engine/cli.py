@@ -13,9 +13,9 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
-import click
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
 
 from engine import console as screens
 from engine.errors import ConfigError, VarianceError
@@ -129,11 +129,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the console script; every failure is one sentence on standard error."""
     try:
         status = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         sys.exit(130)
-    except click.ClickException as error:
+    except typer.BadParameter as error:
         _fail(error.format_message())
-    except VarianceError as error:
+    except (TyperException, VarianceError) as error:
         _fail(str(error))
     except BrokenPipeError:
         # The reader (a pager, head) has seen enough.

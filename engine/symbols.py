@@ -8,15 +8,20 @@ from collections.abc import Iterable
 
 from engine.errors import UnknownSymbolError, VarianceError
 
-MAX_LENGTH = 11
 _TICKER = re.compile(r"[/^]?[A-Z0-9][A-Z0-9.\-]{0,9}")
 _SHOWN = 20
 
 
+def as_ticker(text: str) -> str | None:
+    """`$aapl ` as AAPL; None for what cannot be a ticker."""
+    symbol = text.strip().upper().removeprefix("$").strip()
+    return symbol if _TICKER.fullmatch(symbol) else None
+
+
 def clean_symbol(text: str) -> str:
-    """`$aapl ` becomes AAPL. Raises VarianceError in one sentence when it cannot be a ticker."""
-    symbol = text.strip().upper().removeprefix("$")
-    if not _TICKER.fullmatch(symbol):
+    """The ticker somebody typed. Raises VarianceError in one sentence when it cannot be one."""
+    symbol = as_ticker(text)
+    if symbol is None:
         raise VarianceError(
             f"{shortened(text)!r} is no ticker: use up to 10 letters or digits, such as AAPL or BRK.B."
         )

@@ -240,6 +240,7 @@ def _side(values: FloatArray, order: _Sorted, strike_of: IntArray, strikes: int,
     column = np.full(strikes, np.nan)
     chosen = order.is_call == call
     column[strike_of[chosen]] = values[order.rows[chosen]]
+    column[np.isinf(column)] = np.nan
     return column
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 import discord
 import pytest
+from structlog.testing import capture_logs
 
 from bot.app import last_close
-from tests.bot.conftest import Clock, MakeBot, World, discord_around
+from engine.errors import SnapshotError
+from engine.market.snapshot import Provider, Snapshot
+from tests.bot.conftest import Clock, MakeBot, World, discord_around, text_of
 
 NAME = re.compile(r"^[-_\w]{1,32}$")
 
@@ -89,6 +93,34 @@ async def test_a_development_server_gets_the_commands_for_itself(make_bot: MakeB
     async with discord_around(make_bot(sync_guild=4711), clock) as world:
         (path,) = puts(world)
         assert path.endswith("/guilds/4711/commands")
+
+
+class Broken:
+    """A provider with a mistake in it."""
+
+    def snapshot(self, symbols: Sequence[str] | None = None) -> Snapshot:
+        raise ZeroDivisionError("a mistake")
+
+
+class Silent:
+    """A provider whose source is down."""
+
+    def snapshot(self, symbols: Sequence[str] | None = None) -> Snapshot:
+        raise SnapshotError("the source is down")
+
+
+@pytest.mark.parametrize("provider", [Broken(), Silent()])
+async def test_without_a_market_the_bot_starts_and_says_so(
+    make_bot: MakeBot, clock: Clock, provider: Provider
+) -> None:
+    with capture_logs() as lines:
+        async with discord_around(make_bot(provider), clock) as world:
+            answer = await world.ask("vrp", symbol="KO")
+            assert answer.ephemeral
+            assert "down" not in text_of(answer)
+            assert "no market" in [line["event"] for line in lines]
+            assert await world.visitor.autocomplete(world.channel, "vrp", "symbol", "ko")
+            assert "Last run closing, Tue 30 Dec 2025" in text_of(await world.ask("status"))
 
 
 @pytest.mark.parametrize(

@@ -135,10 +135,10 @@ async def test_a_start_syncs_connects_screens_and_stops_on_sigterm(stand_in: Sta
     process = await start(tmp_path, stand_in.port)
     assert process.stderr is not None
     lines: list[str] = []
-    while not any("market screened" in line for line in lines) or not stand_in.ready.is_set():
-        line = await asyncio.wait_for(process.stderr.readline(), 60)
-        assert line, "".join(lines)
-        lines.append(line.decode())
+    for wanted in ("market screened", "event=connected"):
+        while not any(wanted in line for line in lines):
+            lines.append((await asyncio.wait_for(process.stderr.readline(), 60)).decode())
+            assert lines[-1], "".join(lines)
     process.send_signal(signal.SIGTERM)
     rest = (await asyncio.wait_for(process.stderr.read(), 30)).decode()
     assert await process.wait() == 0, rest

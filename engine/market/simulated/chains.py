@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import numpy as np
-from scipy.special import ndtr
 
 from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.market.sessions import DayArray, years_to_settlement
-from engine.market.simulated.events import board
+from engine.market.simulated.events import Board
 from engine.market.simulated.world import World
+from engine.panel import Kind
 from engine.pricing.american import early_exercise_premium
+from engine.pricing.black import price
 
 RATE = 0.04
 """Continuously compounded, a year; the Snapshot carries it."""
 OFFSETS = np.array([-25, -20, -16, -13, -11, *range(-9, 10), 11, 13, 16, 20, 25])
 """Listed strikes, in steps from the one nearest the forward: dense in the middle, sparse in the wings."""
-LEAN_BOTH = 3
-"""Steps within which a lean chain has call and put."""
-LEAN_WINGS = (5, 8, 11, 16)
+LEAN_BOTH = 2
+"""Steps within which a lean chain has call and put, besides the strike nearest spot."""
+LEAN_WINGS = (3, 5, 8, 11, 16)
 """Steps beyond, where a lean chain has the side that is out of the money."""
 INCREMENTS = np.array([0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0])
 STEPS_A_DEVIATION = 4.0
@@ -32,6 +33,21 @@ FARTHEST = 6.0
 EXERCISE_REACH = 1.0
 """Deviations out of the money beyond which an early exercise is worth less than a tick."""
 TREE_STEPS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which chains to make: session number, names (places in the listings) with their spots, and how.
+
+    Lean chains are for the past: of the very same contracts, those a measurement looks at.
+    """
+
+    at: int
+    names: IntArray
+    spot: FloatArray
+    asof: datetime
+    kind: Kind
+    lean: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +89,22 @@ class _Expiries:
     pays: BoolArray
 
 
-def slots(session: date) -> int:
+def slots(listed: Board) -> int:
     """How many places the noise of one name has at a session: expirations * strikes * two rights."""
-    return len(board(session).days) * len(OFFSETS) * 2
+    return len(listed.days) * len(OFFSETS) * 2
 
 
-def legs(world: World, at: int, names: IntArray, spot: FloatArray, asof: datetime, lean: bool) -> Legs:
-    """The contracts of the named listings at session `at`, with `spot` (names,) and their model prices.
+def legs(world: World, request: Request, listed: Board) -> Legs:
+    """The contracts of the requested names on the session's board, with their model prices.
 
     A lean chain holds a part of the same contracts at the same prices.
     """
-    expiries = _expiries(world, at, names, spot, asof, lean)
+    expiries = _expiries(world, request, listed)
     step = _increments(world, expiries)
     centre = np.rint(expiries.forward / step)
     strike = (centre[:, None] + OFFSETS) * step[:, None]
-    wanted = _wanted(lean) & (strike > 0)[:, :, None]
-    row, column, right = np.nonzero(wanted)
     nearest = np.argmin(np.abs(strike - expiries.spot[:, None]), axis=1)
+    row, column, right = np.nonzero(_wanted(strike, nearest, request.lean))
     chosen = strike[row, column]
     is_call = right == 0
     root_time = np.sqrt(expiries.years)
@@ -109,13 +124,11 @@ def legs(world: World, at: int, names: IntArray, spot: FloatArray, asof: datetim
     )
 
 
-def _expiries(
-    world: World, at: int, names: IntArray, spot: FloatArray, asof: datetime, lean: bool
-) -> _Expiries:
-    listed = board(world.sessions[at].astype(date))
-    years = years_to_settlement(asof, listed.days)
-    tiers = np.array([world.traits[name].tier for name in names], dtype=np.int64)
-    row, column = np.nonzero((listed.lean if lean else listed.listed)[tiers - 1])
+def _expiries(world: World, request: Request, listed: Board) -> _Expiries:
+    at, names, spot = request.at, request.names, request.spot
+    years = years_to_settlement(request.asof, listed.days)
+    tiers = world.quoting.tier[names]
+    row, column = np.nonzero((listed.lean if request.lean else listed.listed)[tiers - 1])
     cash = _dividends(world, at, listed.days)[names]
     forward = (spot[:, None] - cash) * np.exp(RATE * years)
     variance = world.implied_variance(at, listed.days, years)[names]
@@ -143,23 +156,25 @@ def _increments(world: World, expiries: _Expiries) -> FloatArray:
     """Distance of the strikes: an exchange increment, fine enough for the expiration's deviation."""
     deviation = expiries.forward * expiries.volatility * np.sqrt(expiries.years)
     wished = np.searchsorted(INCREMENTS, deviation / STEPS_A_DEVIATION, side="right") - 1
-    liquid = np.array([trait.tier == 1 for trait in world.traits])[expiries.name]
+    liquid = world.quoting.tier[expiries.name] == 1
     smallest = np.searchsorted([25.0, 100.0, 250.0], expiries.spot, side="right")
     smallest = np.where(liquid, np.searchsorted([100.0, 1000.0], expiries.spot, side="right"), smallest)
     return INCREMENTS[np.maximum(wished, smallest)]
 
 
-def _wanted(lean: bool) -> BoolArray:
-    """Which contracts of an expiration are listed, (1, strikes, call and put)."""
+def _wanted(strike: FloatArray, nearest: IntArray, lean: bool) -> BoolArray:
+    """Which contracts of each expiration are made, (expirations, strikes, call and put)."""
+    possible = np.repeat((strike > 0)[:, :, None], 2, axis=2)
     if not lean:
-        return np.ones((1, len(OFFSETS), 2), dtype=bool)
-    both = np.abs(OFFSETS) <= LEAN_BOTH
+        return possible
+    both = np.tile(np.abs(OFFSETS) <= LEAN_BOTH, (len(strike), 1))
+    both[np.arange(len(strike)), nearest] = True
     wing = np.isin(np.abs(OFFSETS), LEAN_WINGS)
-    return np.stack([both | (wing & (OFFSETS > 0)), both | (wing & (OFFSETS < 0))], axis=1)[None]
+    return possible & np.stack([both | (wing & (OFFSETS > 0)), both | (wing & (OFFSETS < 0))], axis=2)
 
 
 def _smile(world: World, name: IntArray, deviations: FloatArray) -> FloatArray:
-    skew = np.array([habit.skew for habit in world.habits])[name]
+    skew = world.quoting.skew[name]
     bounded = np.clip(deviations, -FARTHEST, FARTHEST)
     return np.asarray(1.0 - skew * bounded + CURVATURE * bounded**2)
 
@@ -175,14 +190,13 @@ def _value(
 ) -> FloatArray:
     """Black (1976) on the forward plus the early-exercise premium of stocks and funds."""
     years, forward, spot = expiries.years[row], expiries.forward[row], expiries.spot[row]
-    total = volatility * np.sqrt(years)
-    d1 = np.log(forward / strike) / total + total / 2
+    value = price(forward, strike, years, volatility, np.exp(-RATE * years), is_call)
     way = np.where(is_call, 1.0, -1.0)
-    value = np.exp(-RATE * years) * way * (forward * ndtr(way * d1) - strike * ndtr(way * (d1 - total)))
-    american = np.array([listing.asset_class in ("equity", "etf") for listing in world.listings])
     # Without a dividend to catch, a call is never exercised early; far wings are not worth the tree.
     due = (
-        american[expiries.name[row]] & (way * deviations <= EXERCISE_REACH) & (~is_call | expiries.pays[row])
+        world.quoting.american[expiries.name[row]]
+        & (way * deviations <= EXERCISE_REACH)
+        & (~is_call | expiries.pays[row])
     )
     leg = np.flatnonzero(due)
     carry = RATE - np.log(forward[leg] / spot[leg]) / years[leg]
@@ -196,4 +210,4 @@ def _value(
         is_call[leg],
         steps=TREE_STEPS,
     )
-    return np.asarray(value, dtype=np.float64)
+    return value

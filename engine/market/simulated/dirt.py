@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.market.simulated.draws import generator
-from engine.market.simulated.names import Traits
-from engine.rules import Listing
+import numpy as np
 
-HEALTHY = frozenset({"SPY", "KO", "PEP", "CVX"})
-"""Names that are always clean, besides those of the first tier: the benchmark and what a visitor tries."""
+from engine.arrays import BoolArray
+from engine.market.simulated.draws import generator
+
 SHORT_HISTORY = {"weeks": 15, "months": 70}
 """Sessions of history the feed still has: too few for HV20, and too few for HV90."""
 PROVIDER_ERRORS = (
@@ -63,18 +61,13 @@ class Dirt:
     error_text: str
 
 
-def dirt_of(listings: Sequence[Listing], traits: Sequence[Traits], seed: int, ordinal: int) -> Dirt:
-    """The faults at the session with this number.
+def dirt_of(frail: BoolArray, seed: int, ordinal: int) -> Dirt:
+    """The faults at the session with this number, among the names that are `frail`.
 
     Faults of the history last, the others change from session to session. Small universes of healthy
     names have none.
     """
-    frail = [
-        place
-        for place, (listing, trait) in enumerate(zip(listings, traits, strict=True))
-        if trait.tier > 1 and listing.symbol not in HEALTHY
-    ]
-    lasting = [int(place) for place in generator(seed, "lasting faults").permutation(frail)]
+    lasting = [int(place) for place in generator(seed, "lasting faults").permutation(np.flatnonzero(frail))]
     faults = {kind: frozenset(lasting[row : row + 1]) for row, kind in enumerate(_LASTING)}
     draw = generator(seed, "passing faults", ordinal)
     text = PROVIDER_ERRORS[int(draw.integers(len(PROVIDER_ERRORS)))]

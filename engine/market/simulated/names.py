@@ -6,10 +6,12 @@ a card; nothing here is a quote of anything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.market.simulated.draws import generator
 from engine.rules import Listing
 
@@ -56,38 +58,47 @@ def traits_of(listing: Listing, seed: int) -> Traits:
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
-    """How a name's options are quoted under one seed.
+class Quoting:
+    """How the options of each name are quoted under one seed; columns in the order of the listings.
 
+    tier      liquidity class, 1 to 3
+    american  whether they can be exercised early
+    frail     whether the feed may have trouble with the name
     spread    quoted width at the money as a share of the mid
     skew      fall of the smile per deviation of moneyness, as a share of the volatility at the money
     activity  traded contracts relative to the tier
-    rating    liquidity 1 to 5 as a vendor would give it, None for about half of the names
+    rating    liquidity 1 to 5 as a vendor would give it, NaN for about half of the names
     """
 
-    spread: float
-    skew: float
-    activity: float
-    rating: float | None
+    tier: IntArray
+    american: BoolArray
+    frail: BoolArray
+    spread: FloatArray
+    skew: FloatArray
+    activity: FloatArray
+    rating: FloatArray
 
 
-def habits_of(listing: Listing, traits: Traits, seed: int) -> Habits:
-    """Quoting habits drawn for a name."""
-    stream = generator(seed, listing.symbol, "habits")
-    width, trade, given, rated = stream.standard_normal(4)
-    best, worst = _RATINGS[traits.tier]
-    rating = float(best) if rated > 0.2 else float(worst)
-    return Habits(
-        spread=float(_SPREADS[traits.tier] * np.exp(0.40 * width)),
-        skew=0.12 if traits.own < 0.1 else 0.06,
-        activity=float(np.exp(0.4 * trade - 0.3 * width)),
-        rating=rating if given > 0 else None,
+def quoting_of(listings: Sequence[Listing], traits: Sequence[Traits], seed: int) -> Quoting:
+    """Quoting habits drawn for each name."""
+    drawn = [generator(seed, listing.symbol, "quoting").standard_normal(4) for listing in listings]
+    width, trade, given, good = np.array(drawn).T
+    tier = np.array([trait.tier for trait in traits])
+    return Quoting(
+        tier=tier,
+        american=np.array([listing.asset_class in ("equity", "etf") for listing in listings]),
+        frail=(tier > 1) & np.array([listing.symbol not in HEALTHY for listing in listings]),
+        spread=_SPREADS[tier] * np.exp(0.40 * width),
+        skew=np.where(np.array([trait.own for trait in traits]) < 0.1, 0.12, 0.06),
+        activity=np.exp(0.4 * trade - 0.3 * width),
+        rating=np.where(given > 0, _RATINGS[tier] - (good < -0.2), np.nan),
     )
 
 
-_SPREADS = {1: 0.012, 2: 0.038, 3: 0.085}
-_RATINGS = {1: (5, 4), 2: (4, 3), 3: (3, 2)}
-
+_SPREADS = np.array([np.nan, 0.012, 0.038, 0.085])
+_RATINGS = np.array([np.nan, 5.0, 4.0, 3.0])
+HEALTHY = frozenset({"SPY", "KO", "PEP", "CVX"})
+"""Names the feed never has trouble with, besides the first tier: the benchmark and what a visitor tries."""
 
 TRAITS: dict[str, Traits] = {
     "SPY": Traits(681.9, 0.16, 1.00, 0.00, 1, 0.011),

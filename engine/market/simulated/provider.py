@@ -15,10 +15,10 @@ import pandas as pd
 from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.errors import SnapshotError
 from engine.market.sessions import NEW_YORK, DayArray, close_of, sessions_between
-from engine.market.simulated.chains import RATE
+from engine.market.simulated.chains import RATE, Request
 from engine.market.simulated.dirt import SHORT_HISTORY, Dirt, dirt_of
 from engine.market.simulated.events import FAR_FUTURE
-from engine.market.simulated.quotes import Request, category, quote_table
+from engine.market.simulated.quotes import category, quote_table
 from engine.market.simulated.world import EPOCH, World, build_world
 from engine.market.snapshot import SIMULATED, Snapshot
 from engine.panel import Kind
@@ -185,7 +185,7 @@ class SimulatedMarket:
     def _made(
         self, at: int, names: IntArray, asof: datetime, kind: Kind, bars: pd.DataFrame, lean: bool
     ) -> Snapshot:
-        dirt = dirt_of(self.listings, self.world.traits, self.seed, at)
+        dirt = dirt_of(self.world.quoting.frail, self.seed, at)
         spot = self._spots(at, kind, dirt)
         quoted = names[~np.isin(names, list(dirt.error))]
         request = Request(at, quoted, spot[quoted], asof, kind, lean)
@@ -222,7 +222,6 @@ class SimulatedMarket:
     ) -> pd.DataFrame:
         world, session = self.world, self.world.sessions[at]
         listings = [self.listings[row] for row in names]
-        traits, habits = ([texture[row] for row in names] for texture in (world.traits, world.habits))
         report, ex_day = _next(world.reports[names], session), _next(world.dividends[names], session + 1)
         in_sight = _days(report, session) <= REPORT_SIGHT_DAYS
         verified = np.where(_days(report, session) <= REPORT_VERIFIED_DAYS, "true", "false")
@@ -238,8 +237,8 @@ class SimulatedMarket:
                 "sector": [listing.sector for listing in listings],
                 "asset_class": [listing.asset_class for listing in listings],
                 "earnings_date": _texts(report, in_sight),
-                "liquidity_rating": np.array([habit.rating for habit in habits], dtype=np.float64),
-                "beta": [trait.beta for trait in traits],
+                "liquidity_rating": world.quoting.rating[names],
+                "beta": [world.traits[row].beta for row in names],
                 "dividend_date": _texts(ex_day, pays),
                 "dividend_amount": np.where(pays, world.dividend_amount[names], np.nan),
                 "earnings_verified": _texts(verified, in_sight),

@@ -31,31 +31,34 @@ from engine.market.simulated.events import (
     reports_within,
     stacked,
 )
-from engine.market.simulated.names import Habits, Traits, habits_of, traits_of
+from engine.market.simulated.names import Quoting, Traits, quoting_of, traits_of
 from engine.rules import Listing
 
 EPOCH = date(2021, 1, 4)
 """First session of every simulated path; later sessions only ever add to it."""
 REFERENCE = date(2025, 12, 31)
-"""Session whose closes stand near the levels of the traits table."""
+LEVEL_JITTER = 0.03
+"""Session whose closes stand near the levels of the traits table, and how near (a deviation of the log)."""
 SESSIONS_A_YEAR = 252.0
 MARKET_VOLATILITY = 0.16
 REGIME_SHARES = np.array([0.50, 0.35, 0.15])
 """Long-run shares of the calm, normal and stressed regime."""
-REGIME_VARIANCES = np.array([0.45, 1.0, 17 / 6])
+REGIME_VARIANCES = np.array([0.55, 1.0, 2.5])
 """Variance in each regime relative to the long-run mean, which these make 1."""
-MARKET_STAYS, SECTOR_STAYS, OWN_STAYS = 1 - 1 / 50, 1 - 1 / 60, 1 - 1 / 40
+MARKET_STAYS, SECTOR_STAYS, OWN_STAYS = 1 - 1 / 60, 1 - 1 / 70, 1 - 1 / 55
 OVERNIGHT = 0.2
 """Share of a day's variance that happens before the open."""
 REPORT_MOVE = 0.15
 """Standard deviation of the move on a report, in annual volatilities of the name."""
 REPORT_PREMIUM = 1.2
 """How much more than this move the options ask for it."""
-PREMIUM_MEAN = 0.10
+PREMIUM_MEAN = 0.08
 """Long-run mean of log(implied / expected volatility)."""
 PREMIUM_STAYS = 0.97
 PREMIUM_COMMON, PREMIUM_OWN, PREMIUM_NAME = 0.05, 0.07, 0.04
 """Deviations of that log: of the part all names share, of a name's own part, of the names' means."""
+SHARES = {1: 3e7, 2: 6e6, 3: 1.5e6}
+"""Shares traded on a usual day, by tier."""
 RISK_REWARD = 0.06
 """Yearly drift of the market."""
 _SWITCH, _REGIME, _OWN, _NIGHT, _HIGH, _LOW, _PREMIUM, _VOLUME, _REPORT = range(9)
@@ -112,7 +115,7 @@ class World:
     seed: int
     listings: tuple[Listing, ...]
     traits: tuple[Traits, ...]
-    habits: tuple[Habits, ...]
+    quoting: Quoting
     sessions: DayArray
     factors: Factors
     premium: FloatArray
@@ -168,7 +171,7 @@ def build_world(listings: Sequence[Listing], seed: int, last: date) -> World:
         seed=seed,
         listings=tuple(listings),
         traits=traits,
-        habits=tuple(habits_of(*pair, seed) for pair in zip(listings, traits, strict=True)),
+        quoting=quoting_of(listings, traits, seed),
         sessions=sessions,
         factors=factors,
         premium=_premium(listings, market[:, 3], draws[:, _PREMIUM], seed),
@@ -255,7 +258,7 @@ def _bars(
     night = OVERNIGHT * moves + np.sqrt(OVERNIGHT * (1 - OVERNIGHT) * variance) * draws[:, _NIGHT]
     level = np.cumsum(moves + surprise, axis=0)
     reference = np.searchsorted(sessions, np.datetime64(REFERENCE))
-    level += np.log([trait.price for trait in traits]) - level[reference]
+    level += np.log([trait.price for trait in traits]) + LEVEL_JITTER * draws[0, _NIGHT] - level[reference]
     close = np.exp(level)
     opening = close * np.exp(night - moves)
     span = moves - night
@@ -264,8 +267,8 @@ def _bars(
         (np.sqrt(span**2 - spread * np.log(ndtr(draws[:, column]))) + way * span) / 2
         for column, way in ((_HIGH, 1), (_LOW, -1))
     )
-    tier = np.array([trait.tier for trait in traits])
-    traded = np.array([0.0, 3e7, 6e6, 1.5e6])[tier] * np.exp(0.35 * draws[:, _VOLUME] + 8 * np.abs(shocks))
+    shares = np.array([SHARES[trait.tier] for trait in traits])
+    traded = shares * np.exp(0.35 * draws[:, _VOLUME] + 8 * np.abs(shocks))
     opening, high, low, close = (
         np.round(bar, 2) for bar in (opening, opening * np.exp(up), opening * np.exp(-down), close)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from bench.figure import Figure
 from bench.market import snapshot
+from bot.__main__ import TURN
 from bot.answers import Answers
 from bot.cards.embed import to_message
 from bot.past import keep_closes, past_closes
@@ -41,6 +43,7 @@ class _Whole:
 
 
 def run() -> list[Figure]:
+    sys.setswitchinterval(TURN)
     with tempfile.TemporaryDirectory() as folder:
         look_ups = sorted(asyncio.run(_look_ups(Path(folder) / "year.db")))
         stalls = asyncio.run(_stalls(Path(folder) / "large.db"))

@@ -104,6 +104,8 @@ def _remark(row: Row) -> str:
 def _empty_sentence(screen: Screen) -> str:
     if screen.run.state == "aborted":
         return "No ranking."
+    if screen.run.state == "outage":
+        return "No name passes, and too few could be measured for that to mean anything."
     return "No name passes every gate; an empty list is a normal result."
 
 
@@ -170,13 +172,21 @@ def why_detail(screen: Screen, row: Row) -> RenderableType:
     for gate in (*row.gates, *row.tags):
         mark, colour = _MARKS[gate.state]
         name = gate.name if gate in row.gates else f"{gate.name} (tag)"
-        numbers = [gate_number(gate, number) for number in (gate.value, gate.limit, gate.distance)]
-        table.add_row(Text(mark, style=colour), name, numbers[0], gate.comparison, *numbers[1:])
+        table.add_row(Text(mark, style=colour), name, *_gate_cells(gate))
     reason = row.text("missing_reason")
     words = [f"{row.symbol}: {_verdict(row)}" + (f" ({reason})" if reason else "")]
     words += [f"penalty: {name}" for name in row.penalties]
     words += [f"{code}: {FLAGS[code]}" for code in row.flags]
     return Group(heading(screen), Text(), table, Text("\n".join(words)))
+
+
+def _gate_cells(gate: Gate) -> tuple[str, str, str, str]:
+    """Value, comparison, limit, distance; the data gate compares no number and shows none."""
+    if gate.comparison == "is":
+        return "", "", "", ""
+    value, limit, distance = (gate_number(gate, each) for each in (gate.value, gate.limit, gate.distance))
+    compared = f"not 0..{gate.limit:g}" if gate.comparison == "outside" else gate.comparison
+    return value, compared, "" if gate.comparison == "outside" else limit, distance
 
 
 def _verdict(row: Row) -> str:

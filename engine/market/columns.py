@@ -291,5 +291,11 @@ def _adjusted(quotes: pd.DataFrame) -> BoolArray:
     """Contracts whose OCC root ends in a digit deliver something else than 100 plain shares."""
     if "contract" not in quotes:
         return np.zeros(len(quotes), dtype=bool)
-    root = quotes["contract"].astype("str").str.extract(r"^([A-Z.]+\d?)\s*\d{6}[CP]\d{8}$", expand=False)
-    return np.asarray(root.str[-1:].str.isdigit().fillna(False), dtype=bool)
+    # A plain loop lets other threads in between; one long pandas call would hold the bot's event loop.
+    contracts = quotes["contract"].tolist()
+    return np.array([isinstance(each, str) and _root(each)[-1:].isdigit() for each in contracts], dtype=bool)
+
+
+def _root(contract: str) -> str:
+    """The OCC symbol without its date, right and strike (six, one and eight signs)."""
+    return contract[:-15].rstrip()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -188,7 +187,7 @@ def _provider(source: _Source, rules: Rules) -> Provider:
 
 def _market(source: _Source, rules: Rules, symbols: Sequence[str] | None) -> Snapshot:
     provider = _provider(source, rules)
-    with screens.progress_console().status("reading the market") if sys.stderr.isatty() else nullcontext():
+    with screens.busy("reading the market"):
         market = provider.snapshot()
     if symbols is None:
         return market
@@ -208,7 +207,8 @@ def _run(source: _Source, profile: str | None, lens: str | None, symbols: Sequen
 
         with Store.open(source.database) as store:
             history = store.iv_history(panel.symbols, before=panel.session, realm=_realm(market))
-    return run_screen(panel, rules, history, universe=symbols)
+    with screens.progress_bar() as progress:
+        return run_screen(panel, rules, history, universe=symbols, progress=progress)
 
 
 def _realm(market: Snapshot) -> Literal["simulated", "recorded"]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console, Group, RenderableType
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -195,6 +197,25 @@ def _verdict(row: Row) -> str:
     return f"not listed, {len(row.failed)} of {len(row.gates)} gates keep it out"
 
 
-def progress_console() -> Console:
-    """Where progress and errors go, so that the result on standard output stays clean."""
-    return Console(stderr=True)
+# Progress goes to standard error, so that the result on standard output stays clean.
+
+
+@contextmanager
+def busy(words: str) -> Iterator[None]:
+    """A spinner on a terminal while something of unknown length runs; nothing elsewhere."""
+    console = Console(stderr=True)
+    with console.status(words) if console.is_terminal else nullcontext():
+        yield
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal once the work turns out to be long; what it yields is told (done, all)."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("measuring", visible=False)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=done < total)
+
+        yield advance

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ CHUNK = 500
 HV_WINDOWS = (20, 30, 60, 90, 252)
 WIDE_SHARE = 0.10
 """Quote error of IV30, as a share of it, from which the quotes are called wide."""
+Progress = Callable[[int, int], None]
 MIN_OVERLAP = 60
 """Fewest common returns a correlation is taken from."""
 ObjectArray = npt.NDArray[np.object_]
@@ -34,6 +35,7 @@ def measure(
     rules: Rules,
     iv_history: IvHistory | None = None,
     book_returns: FloatArray | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Every metric of every name.
 
@@ -41,13 +43,15 @@ def measure(
     the glossary but those the lens decides (engine.screen.lens); volatilities and ratios are fractions,
     missing is NaN or None. `iv_history` gives percentile and rank; `book_returns` (daily log returns of
     a book, oldest first, ending with the panel's last session) gives the correlation. Bad quotes raise
-    nothing: the name's `missing_reason` says why it could not be measured. Source: methodology 1 to 5.
+    nothing: the name's `missing_reason` says why it could not be measured. `progress` is told (measured,
+    all) after every chunk. Source: methodology 1 to 5.
     """
     rate = panel.rate if panel.rate is not None else rules.volatility.risk_free_rate_percent / 100.0
-    parts = [
-        _measure_chunk(part, rules, rate, history, book_returns)
-        for part, history in _chunks(panel, iv_history)
-    ]
+    parts: list[Columns] = []
+    for part, history in _chunks(panel, iv_history):
+        parts.append(_measure_chunk(part, rules, rate, history, book_returns))
+        if progress is not None:
+            progress(min(len(parts) * CHUNK, len(panel.names)), len(panel.names))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return pd.DataFrame(columns)
 

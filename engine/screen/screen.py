@@ -15,7 +15,7 @@ from engine.rules import Rules
 from engine.screen.gates import State, Verdicts, judge
 from engine.screen.glossary import METRICS
 from engine.screen.lens import under_lens
-from engine.screen.measure import measure
+from engine.screen.measure import Progress, measure
 from engine.screen.result import Coverage, Gate, GateState, Row, Run, RunState, Screen, Value
 from engine.screen.score import Scores, scores, signals
 
@@ -46,6 +46,7 @@ def run_screen(
     iv_history: IvHistory | None = None,
     universe: Sequence[str] | None = None,
     book_returns: FloatArray | None = None,
+    progress: Progress | None = None,
 ) -> Screen:
     """Measure, judge and rank one market.
 
@@ -57,7 +58,7 @@ def run_screen(
         reason = f"{rules.benchmark} has no valid price and no history in this run, so nothing is ranked."
         asked = len(universe) if universe is not None else len(panel.names)
         return Screen(_run(panel, rules, "aborted", reason), Coverage(asked, 0, 0, {NOT_HELD: asked}), (), ())
-    table = measure(panel, rules, iv_history, book_returns)
+    table = measure(panel, rules, iv_history, book_returns, progress)
     return screen_of(panel, table, rules, universe, book_returns is not None)
 
 

@@ -64,7 +64,7 @@ class SimulatedMarket:
     asof : instant of the snapshot; the close, or a quarter of an hour after the open, when None
     without_benchmark : leave SPY out, to show what the hard gate does
 
-    Raises SnapshotError for a session the simulation does not hold, ValueError for a negative seed.
+    Raises SnapshotError for a negative seed, an empty universe and a session the simulation does not hold.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class SimulatedMarket:
         without_benchmark: bool = False,
     ) -> None:
         if seed < 0:
-            raise ValueError(f"the seed is {seed}; it must be 0 or more")
+            raise SnapshotError(f"the seed is {seed}; the simulated market takes 0 or more")
         if session < FIRST_SESSION:
             raise SnapshotError(f"the simulated market begins on {FIRST_SESSION}, {session} lies before it")
         if not len(sessions_between(session, session)):
@@ -135,7 +135,7 @@ class SimulatedMarket:
             yield self._made(at, names, asof, "close", window, lean=True)
 
     def truth(self, session: date | None = None) -> Truth:
-        """The model's volatilities at the close of a session up to this one (this one when None)."""
+        """The model's volatilities at the close of a session of the path (this one when None)."""
         at = self._at(session or self.session)
         return Truth(
             session=self.world.sessions[at].astype(date),

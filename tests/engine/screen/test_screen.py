@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from engine.market.columns import panel_of
 from engine.panel import IvHistory, Panel
+from engine.rules import Rules
 from engine.screen.flags import FLAGS
 from engine.screen.glossary import GLOSSARY, METRICS
 from engine.screen.measure import measure
@@ -124,6 +125,40 @@ def test_the_provider_s_percentile_is_used_until_the_own_is_long_enough_and_said
     row = run_screen(panel_of(given_one, "SPY"), rules()).rows[0]
     assert row.number("iv_percentile") == 77.0
     assert "iv_percentile_provider" in row.flags
+
+
+def test_what_a_provider_brings_beside_is_compared_and_marked() -> None:
+    market = snapshot(Name("SPY"))
+    own = run_screen(panel_of(market, "SPY"), rules()).rows[0]
+    hv30, hv90 = own.number("hv30"), own.number("hv90")
+    assert hv30 is not None
+    assert hv90 is not None
+    extra = {
+        "hv30_provider": hv30 * 1.2,
+        "hv90_provider": hv90 * 1.05,
+        "dividend_date": "2026-05-08",
+        "dividend_amount": 0.80,
+        "earnings_date": "2026-05-05",
+        "earnings_verified": "false",
+    }
+    brought = panel_of(replace(market, underlyings=market.underlyings.assign(**extra)), "SPY")
+    row = run_screen(brought, rules()).rows[0]
+    assert row.flags == ("dividend_before_expiry", "earnings_unverified", "hv_differs", "earnings_soon")
+    assert row.signal == "EVENT"
+    assert row.number("vrp_tactical") == own.number("vrp_tactical")
+    body = rules().model_dump(by_alias=True)
+    body["volatility"]["hv_source"] = "provider"
+    iv30 = row.number("iv30")
+    by_provider = run_screen(brought, Rules.model_validate(body)).rows[0]
+    assert iv30 is not None
+    assert by_provider.number("vrp_tactical") == pytest.approx(iv30 / (hv30 * 1.2))
+    assert "hv_computed" in run_screen(panel_of(market, "SPY"), Rules.model_validate(body)).rows[0].flags
+
+
+def test_progress_is_told_after_every_chunk() -> None:
+    told: list[tuple[int, int]] = []
+    run_screen(panel(SPY), rules(), progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 1)]
 
 
 def test_rows_stand_by_rank_then_near_misses_then_names() -> None:

@@ -35,8 +35,10 @@ def report_days(listing: Listing, traits: Traits, seed: int, sessions: DayArray)
         return sessions[:0]
     draw = int(generator(seed, listing.symbol, "reports").integers(*REPORT_SEASON))
     offset = draw if traits.report_day is None else traits.report_day
-    months = np.arange(sessions[0].astype("datetime64[Y]"), sessions[-1], 3, dtype="datetime64[M]")
-    days = months.astype("datetime64[D]") + offset
+    months = np.arange(
+        sessions[0].astype("datetime64[Y]"), sessions[-1], np.timedelta64(3, "M"), dtype="datetime64[M]"
+    )
+    days = months.astype("datetime64[D]") + np.timedelta64(offset, "D")
     return rolled(days[days >= sessions[0]], sessions)
 
 
@@ -45,9 +47,11 @@ def dividend_days(listing: Listing, traits: Traits, seed: int, sessions: DayArra
     if traits.dividend == 0.0:
         return sessions[:0]
     draw = generator(seed, listing.symbol, "dividends")
-    first = sessions[0].astype("datetime64[Y]").astype("datetime64[M]") + int(draw.integers(0, 3))
-    months = np.arange(first, sessions[-1], 3, dtype="datetime64[M]")
-    days = months.astype("datetime64[D]") + int(draw.integers(3, 27))
+    first = sessions[0].astype("datetime64[Y]").astype("datetime64[M]") + np.timedelta64(
+        int(draw.integers(0, 3)), "M"
+    )
+    months = np.arange(first, sessions[-1], np.timedelta64(3, "M"), dtype="datetime64[M]")
+    days = months.astype("datetime64[D]") + np.timedelta64(int(draw.integers(3, 27)), "D")
     return rolled(days[days >= sessions[0]], sessions)
 
 
@@ -105,7 +109,7 @@ def _listed(days: list[date], session: date, sessions: DayArray) -> DayArray:
     """Fridays that are no session expire the day before."""
     fridays = np.unique(np.array(days, dtype="datetime64[D]"))
     open_days = np.isin(fridays, sessions)
-    expirations = np.where(open_days, fridays, fridays - 1)
+    expirations = np.where(open_days, fridays, fridays - np.timedelta64(1, "D"))
     return np.asarray(expirations[expirations > np.datetime64(session)])
 
 

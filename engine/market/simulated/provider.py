@@ -222,7 +222,8 @@ class SimulatedMarket:
     ) -> pd.DataFrame:
         world, session = self.world, self.world.sessions[at]
         listings = [self.listings[row] for row in names]
-        report, ex_day = _next(world.reports[names], session), _next(world.dividends[names], session + 1)
+        tomorrow = session + np.timedelta64(1, "D")
+        report, ex_day = _next(world.reports[names], session), _next(world.dividends[names], tomorrow)
         in_sight = _days(report, session) <= REPORT_SIGHT_DAYS
         verified = np.where(_days(report, session) <= REPORT_VERIFIED_DAYS, "true", "false")
         pays = ex_day < FAR_FUTURE

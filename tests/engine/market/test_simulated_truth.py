@@ -60,7 +60,7 @@ def clean_names(market: SimulatedMarket, near: int, far: int) -> Iterator[str]:
         near_iv, far_iv = (market.true_iv(symbol, market.session, days) for days in (near, far))
         row = [item.symbol for item in market.listings].index(symbol)
         window = market.world.reports[row] - np.datetime64(market.session)
-        if not ((window >= np.timedelta64(0)) & (window < np.timedelta64(far, "D"))).any():
+        if not ((window >= np.timedelta64(0, "D")) & (window < np.timedelta64(far, "D"))).any():
             assert near_iv > 0 < far_iv
             yield symbol
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from engine.panel import Kind
+from engine.record import Store
 from engine.screen.glossary import METRICS
 from engine.screen.result import Coverage, Gate, Row, Run, RunState, Screen, Value
 
@@ -76,3 +79,9 @@ def many_names(count: int) -> tuple[Row, ...]:
     """As many rows, every numeric metric filled."""
     numbers = {m.column: 0.1234567890123 for m in METRICS if m.kind not in ("text", "flag")}
     return tuple(a_row(f"S{number:05d}", **numbers) for number in range(count))
+
+
+def sql(store: Store, statement: str, *parameters: object) -> list[Any]:
+    """What another program sees in the file."""
+    with closing(sqlite3.connect(store.path)) as connection:
+        return connection.execute(statement, parameters).fetchall()

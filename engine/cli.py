@@ -203,8 +203,12 @@ def _run(source: _Source, profile: str | None, lens: str | None, symbols: Sequen
     panel = panel_of(market, rules.benchmark)
     history = None
     if source.database is not None:
+        import stamina.instrumentation
+
         from engine.record.store import Store
 
+        # A retry would be logged on standard output, into the middle of the JSON.
+        stamina.instrumentation.set_on_retry_hooks(())
         with Store.open(source.database) as store:
             history = store.iv_history(panel.symbols, before=panel.session, realm=_realm(market))
     with screens.progress_bar() as progress:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import stamina
 from sqlite_utils import Database
 
 from engine.errors import StoreError
@@ -37,16 +38,35 @@ def open_writer(path: Path) -> Database:
     except OSError as error:
         raise StoreError(f"The folder {path.parent} cannot be made: {error.strerror}.") from error
     with telling(path):
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
-        try:
-            for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
-                connection.execute(f"PRAGMA {pragma}")
-            db = Database(connection, execute_plugins=False)
-            upgrade(db)
-            _check_writable(path)
-        except BaseException:
-            connection.close()
-            raise
+        # The switch to WAL does not wait for another process that is just doing the same.
+        for attempt in stamina.retry_context(
+            on=_is_busy,
+            timeout=BUSY_SECONDS,
+            attempts=None,
+            wait_initial=0.02,
+            wait_jitter=0.05,
+            wait_max=0.5,
+        ):
+            with attempt:
+                db = _prepared(path)
+    return db
+
+
+def _is_busy(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _prepared(path: Path) -> Database:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        db = Database(connection, execute_plugins=False)
+        upgrade(db)
+        _check_writable(path)
+    except BaseException:
+        connection.close()
+        raise
     return db
 
 

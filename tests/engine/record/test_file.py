@@ -190,6 +190,33 @@ def heard(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+OPENER = """
+import sys
+from pathlib import Path
+from engine.record import Store
+
+print("ready", flush=True)
+sys.stdin.readline()
+for path in sys.argv[1:]:
+    Store.open(Path(path)).close()
+"""
+
+
+def test_many_processes_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{number}.db") for number in range(40)]
+    command = [sys.executable, "-c", OPENER, *paths]
+    openers = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    assert {heard(opener) for opener in openers} == {"ready"}
+    for opener in openers:
+        tell(opener)
+    for opener in openers:
+        opener.communicate()
+    assert [opener.returncode for opener in openers] == [0] * 4
+
+
 def test_two_processes_may_write_at_the_same_time(tmp_path: Path) -> None:
     path = tmp_path / "variance.db"
     with writer(path, "balanced", 100, 15) as one, writer(path, "broad", 100, 15) as two:

@@ -158,11 +158,13 @@ WRITER = """
 import sys
 from datetime import date, timedelta
 from pathlib import Path
+import stamina.instrumentation
 from engine.record import Store
 from tests.engine.record.screens import RULES, a_screen, many_names
 
 path, profile, names, runs = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 rows = many_names(names)
+stamina.instrumentation.set_on_retry_hooks(())  # they would print between the words listened for
 with Store.open(path) as store:
     print("ready", flush=True)
     sys.stdin.readline()

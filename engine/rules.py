@@ -25,11 +25,13 @@ Days = Annotated[int, Field(ge=0, le=3650)]
 Ticker = Annotated[str, StringConstraints(pattern=r"^[/^]?[A-Z0-9][A-Z0-9.\-]{0,9}$")]
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """What every file under config/ is read into: unchangeable, unknown keys refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
-class LensRules(_Frozen):
+class LensRules(Frozen):
     """A pair of realized-volatility windows with the thresholds that belong to them."""
 
     structural_window: Literal[90, 252]
@@ -39,7 +41,7 @@ class LensRules(_Frozen):
     vrp_tactical_threshold: Positive
 
 
-class VolatilityRules(_Frozen):
+class VolatilityRules(Frozen):
     """Denominators, sources and the constant rate used when a market brings none."""
 
     hv_floor_percent: Annotated[float, Field(gt=0, le=100)]
@@ -49,7 +51,7 @@ class VolatilityRules(_Frozen):
     dividend_flag_percent: Percent
 
 
-class Iv30Rules(_Frozen):
+class Iv30Rules(Frozen):
     """How the 30-day implied volatility is taken from a chain (methodology 2)."""
 
     target_days: Annotated[int, Field(ge=7, le=365)]
@@ -67,7 +69,7 @@ class Iv30Rules(_Frozen):
         return self
 
 
-class TradeExpiryRules(_Frozen):
+class TradeExpiryRules(Frozen):
     """Where a trade would be done: the monthly nearest `target_days`, within the range."""
 
     target_days: Days
@@ -75,7 +77,7 @@ class TradeExpiryRules(_Frozen):
     max_days: Days
 
 
-class RegimeRules(_Frozen):
+class RegimeRules(Frozen):
     """Limits of COILED and EXPANDING (methodology 4)."""
 
     coiled_hv20_hv60: Positive
@@ -83,7 +85,7 @@ class RegimeRules(_Frozen):
     expanding_hv20_hv252: Positive
 
 
-class ZoneRules(_Frozen):
+class ZoneRules(Frozen):
     """Limits of the compression ratio HV30/HV90 (methodology 4)."""
 
     severe_compression_below: Positive
@@ -92,7 +94,7 @@ class ZoneRules(_Frozen):
     mild_expansion_up_to: Positive
 
 
-class GateRules(_Frozen):
+class GateRules(Frozen):
     """Limits of the gates (methodology 5)."""
 
     momentum_min: NonNegative
@@ -109,7 +111,7 @@ class GateRules(_Frozen):
     correlation_max: Annotated[float, Field(ge=-1, le=1)]
 
 
-class ScoreWeights(_Frozen):
+class ScoreWeights(Frozen):
     """Weights of the score's components; a missing component drops out."""
 
     structural: Share
@@ -127,7 +129,7 @@ class ScoreWeights(_Frozen):
         return self
 
 
-class ScoreRules(_Frozen):
+class ScoreRules(Frozen):
     """Scales of the score's components (methodology 5)."""
 
     weights: ScoreWeights
@@ -140,7 +142,7 @@ class ScoreRules(_Frozen):
     slippage_at_0_percent: Positive
 
 
-class PenaltyRules(_Frozen):
+class PenaltyRules(Frozen):
     """Multipliers that lower a score, each named beside it."""
 
     volatility_trap_hv_rank: Percent
@@ -149,7 +151,7 @@ class PenaltyRules(_Frozen):
     proxy_iv_multiplier: Share
 
 
-class SignalRules(_Frozen):
+class SignalRules(Frozen):
     """Limits of RICH and DISCOUNT."""
 
     rich_iv_percentile: Percent
@@ -157,7 +159,7 @@ class SignalRules(_Frozen):
     discount_markup: Annotated[float, Field(ge=-1, le=10)]
 
 
-class CoverageRules(_Frozen):
+class CoverageRules(Frozen):
     """Below which share of measured names a run is degraded or an outage."""
 
     degraded_below_percent: Percent
@@ -165,7 +167,7 @@ class CoverageRules(_Frozen):
     from_names: Annotated[int, Field(ge=1)]
 
 
-class Rules(_Frozen):
+class Rules(Frozen):
     """config/trading_rules.json, one profile of it applied."""
 
     benchmark: Ticker
@@ -218,7 +220,7 @@ class Rules(_Frozen):
         return Rules.model_validate(merged)
 
 
-class Pair(_Frozen):
+class Pair(Frozen):
     """Two names whose volatilities are compared (methodology 6)."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]{1,40}$")]
@@ -227,11 +229,11 @@ class Pair(_Frozen):
     correlation_threshold: Annotated[float, Field(ge=-1, le=1)]
 
 
-class _PairsFile(_Frozen):
+class _PairsFile(Frozen):
     pairs: list[Pair]
 
 
-class Listing(_Frozen):
+class Listing(Frozen):
     """One line of config/universe.csv."""
 
     symbol: Ticker
@@ -246,7 +248,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 def load_rules(folder: Path) -> Rules:
     """config/trading_rules.json, every profile tried. Raises ConfigError in one sentence."""
     path = folder / "trading_rules.json"
-    rules = _validated(Rules, _read_json(path), path)
+    rules = validated(Rules, read_json(path), path)
     for name in rules.profiles:
         try:
             rules.using(name)
@@ -258,8 +260,8 @@ def load_rules(folder: Path) -> Rules:
 def load_pairs(folder: Path) -> tuple[Pair, ...]:
     """config/pairs.json. Raises ConfigError in one sentence."""
     path = folder / "pairs.json"
-    pairs = tuple(_validated(_PairsFile, _read_json(path), path).pairs)
-    _no_repeats(path, "id", [pair.id for pair in pairs])
+    pairs = tuple(validated(_PairsFile, read_json(path), path).pairs)
+    no_repeats(path, "id", [pair.id for pair in pairs])
     return pairs
 
 
@@ -271,14 +273,15 @@ def load_universe(folder: Path) -> tuple[Listing, ...]:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path.name} cannot be read: {_cause(error)}") from None
-    listings = tuple(_validated(Listing, row, path, line=number) for number, row in enumerate(rows, start=2))
+    listings = tuple(validated(Listing, row, path, line=number) for number, row in enumerate(rows, start=2))
     if not listings:
         raise ConfigError(f"{path.name} lists no name: give at least one line below the header")
-    _no_repeats(path, "symbol", [listing.symbol for listing in listings])
+    no_repeats(path, "symbol", [listing.symbol for listing in listings])
     return listings
 
 
-def _read_json(path: Path) -> object:
+def read_json(path: Path) -> object:
+    """A JSON file. Raises ConfigError with the line that is broken."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -291,7 +294,8 @@ def _cause(error: Exception) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
-def _validated(model: type[ModelT], data: object, path: Path, line: int | None = None) -> ModelT:
+def validated(model: type[ModelT], data: object, path: Path, line: int | None = None) -> ModelT:
+    """`data` as a model. Raises ConfigError with file, key, value and what is allowed."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -314,7 +318,8 @@ def _sentence(path: Path, error: ValidationError, prefix: str = "", line: int | 
     return f"{place}: {key or 'the file'}{shown or ':'} {verb}{message}"
 
 
-def _no_repeats(path: Path, key: str, values: list[str]) -> None:
+def no_repeats(path: Path, key: str, values: list[str]) -> None:
+    """Raises ConfigError when a value stands twice."""
     seen: set[str] = set()
     for value in values:
         if value in seen:

@@ -31,14 +31,23 @@ NAME_COLUMNS: dict[str, str] = {
     "earnings_verified": "bool",
     "liquidity_rating": "float64",
     "iv_percentile_provider": "float64",
+    "iv_rank_provider": "float64",
+    "iv30_provider": "float64",
+    "iv_given": "float64",
+    "iv_proxy": "object",
     "hv30_provider": "float64",
+    "hv60_provider": "float64",
     "hv90_provider": "float64",
     "beta": "float64",
+    "corr_spy": "float64",
     "dividend_days": "float64",
     "dividend_amount": "float64",
     "european": "bool",
     "proxy_iv": "bool",
     "provider_error": "object",
+    "provenance": "object",
+    "marks": "object",
+    "ruled_out": "object",
 }
 """Columns of Panel.names. Days count from the session; `fresh`: the quotes are of the run's session."""
 
@@ -133,6 +142,12 @@ class Panel:
     """Whether the benchmark has a valid price or history in this run (the hard gate)."""
     dropped: dict[str, int]
     """Quote rows the reader left out, by reason."""
+    iv_series: FloatArray | None = None
+    """A source's own daily IV30 before the run, (names, sessions) oldest first, NaN where missing."""
+    notes: tuple[str, ...] = ()
+    """What had to be done otherwise than planned, a sentence each."""
+    next_try: datetime | None = None
+    """When asking the sources again may bring more."""
 
     def of_names(self, first: int, last: int) -> Panel:
         """Names first..last-1 of the same market."""
@@ -141,6 +156,7 @@ class Panel:
             names=self.names.iloc[first:last],
             chains=self.chains.of_names(first, last),
             prices=self.prices.of_names(first, last),
+            iv_series=None if self.iv_series is None else self.iv_series[first:last],
         )
 
     @property

@@ -47,6 +47,7 @@ class VolatilityRules(Frozen):
     hv_floor_percent: Annotated[float, Field(gt=0, le=100)]
     hv_source: Literal["computed", "provider"]
     hv_difference_flag_percent: Percent
+    iv_difference_flag_percent: Percent
     risk_free_rate_percent: Annotated[float, Field(ge=-5, le=30)]
     dividend_flag_percent: Percent
 

@@ -48,6 +48,9 @@ def panel_of(snapshot: Snapshot, benchmark: str) -> Panel:
         prices=prices,
         benchmark=_has_benchmark(snapshot, benchmark, grid),
         dropped=dict(dropped),
+        iv_series=_iv_series(snapshot, symbols),
+        notes=snapshot.notes,
+        next_try=snapshot.next_try,
     )
 
 
@@ -82,14 +85,23 @@ def _names(snapshot: Snapshot, underlyings: pd.DataFrame) -> pd.DataFrame:
             "earnings_verified": verified,
             "liquidity_rating": numbers("liquidity_rating"),
             "iv_percentile_provider": numbers("iv_percentile"),
+            "iv_rank_provider": numbers("iv_rank"),
+            "iv30_provider": _positive(numbers("iv30_provider")),
+            "iv_given": _positive(numbers("iv_given")),
+            "iv_proxy": texts("iv_proxy"),
             "hv30_provider": numbers("hv30_provider"),
+            "hv60_provider": numbers("hv60_provider"),
             "hv90_provider": numbers("hv90_provider"),
             "beta": numbers("beta"),
+            "corr_spy": numbers("corr_spy"),
             "dividend_days": _days_from(session, texts("dividend_date")),
             "dividend_amount": numbers("dividend_amount"),
             "european": asset_class == "index",
-            "proxy_iv": asset_class == "future",
+            "proxy_iv": (asset_class == "future") | pd.notna(texts("iv_proxy")) | (numbers("iv_given") > 0),
             "provider_error": texts("error"),
+            "provenance": texts("provenance"),
+            "marks": texts("marks"),
+            "ruled_out": texts("ruled_out"),
         }
     )
 
@@ -170,6 +182,23 @@ def _right_aligned(matrix: FloatArray, lag: FloatArray) -> FloatArray:
         matrix[row, late:] = matrix[row, :-late].copy()
         matrix[row, :late] = np.nan
     return matrix
+
+
+IV_SESSIONS = 252
+"""A year of a source's own implied volatility."""
+
+
+def _iv_series(snapshot: Snapshot, symbols: npt.NDArray[np.object_]) -> FloatArray | None:
+    series = snapshot.iv_series
+    if series is None or series.empty:
+        return None
+    grid = sessions_before(snapshot.session, IV_SESSIONS + 1)[:-1]
+    codes = _codes(series["symbol"], symbols)
+    days = series["date"].to_numpy().astype("datetime64[D]")
+    place = np.minimum(np.searchsorted(grid, days), len(grid) - 1)
+    values = series["iv30"].to_numpy(dtype=np.float64)
+    keep = (codes >= 0) & (grid[place] == days) & np.isfinite(values) & (values > 0)
+    return _scatter(values[keep], codes[keep], place[keep], len(symbols), len(grid))
 
 
 def _has_benchmark(snapshot: Snapshot, benchmark: str, grid: DayArray) -> bool:

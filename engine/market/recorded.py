@@ -16,6 +16,7 @@ from engine.errors import SnapshotError
 from engine.market.snapshot import (
     HISTORY_COLUMNS,
     HISTORY_NUMBERS,
+    IV_SERIES_COLUMNS,
     QUOTE_COLUMNS,
     QUOTE_NUMBERS,
     UNDERLYING_COLUMNS,
@@ -62,7 +63,21 @@ def read_snapshot(folder: Path) -> Snapshot:
     history = _read_table(folder, "history", HISTORY_COLUMNS, HISTORY_NUMBERS, _OPTIONAL_HISTORY, ("symbol",))
     quotes["expiration"] = _days(quotes["expiration"], "quotes", "expiration")
     history["date"] = _days(history["date"], "history", "date")
-    return Snapshot(quotes=quotes, underlyings=underlyings, history=history, **facts)
+    return Snapshot(
+        quotes=quotes,
+        underlyings=underlyings,
+        history=history,
+        iv_series=_read_iv_series(folder),
+        **facts,
+    )
+
+
+def _read_iv_series(folder: Path) -> pd.DataFrame | None:
+    if not any((folder / f"iv_series.csv{end}").is_file() for end in ("", ".gz")):
+        return None
+    series = _read_table(folder, "iv_series", IV_SERIES_COLUMNS, ("iv30",), (), ("symbol",))
+    series["date"] = _days(series["date"], "iv_series", "date")
+    return series
 
 
 def write_snapshot(snapshot: Snapshot, folder: Path) -> None:
@@ -73,12 +88,15 @@ def write_snapshot(snapshot: Snapshot, folder: Path) -> None:
         "kind": snapshot.kind,
         "source": snapshot.source,
         "rate": snapshot.rate,
+        "notes": list(snapshot.notes),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _dated(snapshot.quotes, "expiration").to_csv(folder / "quotes.csv.gz", index=False)
         snapshot.underlyings.to_csv(folder / "underlyings.csv", index=False)
         _dated(snapshot.history, "date").to_csv(folder / "history.csv.gz", index=False)
+        if snapshot.iv_series is not None:
+            _dated(snapshot.iv_series, "date").to_csv(folder / "iv_series.csv.gz", index=False)
         # Written last: a folder without it is not taken for a whole snapshot.
         (folder / "snapshot.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
@@ -114,7 +132,17 @@ def _read_facts(path: Path) -> dict[str, Any]:
     rate = facts.get("rate")
     if rate is not None and not isinstance(rate, int | float):
         raise SnapshotError(f"snapshot.json: rate is {rate!r}; allowed is a fraction such as 0.04, or null")
-    return {"asof": asof, "session": session, "kind": facts["kind"], "source": facts["source"], "rate": rate}
+    notes = facts.get("notes", [])
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise SnapshotError("snapshot.json: notes must be a list of texts")
+    return {
+        "asof": asof,
+        "session": session,
+        "kind": facts["kind"],
+        "source": facts["source"],
+        "rate": rate,
+        "notes": tuple(notes),
+    }
 
 
 def _read_table(

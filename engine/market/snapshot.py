@@ -30,14 +30,33 @@ UNDERLYING_NUMBERS = (
     "iv_rank",
     "beta",
     "hv30_provider",
+    "hv60_provider",
     "hv90_provider",
     "dividend_amount",
+    "iv30_provider",
+    "iv_given",
+    "corr_spy",
 )
 """Numeric columns of underlyings; those after the second are optional."""
-UNDERLYING_TEXTS = ("dividend_date", "earnings_verified", "error", "source")
-"""Further optional columns a source may bring."""
+UNDERLYING_TEXTS = (
+    "dividend_date",
+    "earnings_verified",
+    "error",
+    "source",
+    "provenance",
+    "marks",
+    "ruled_out",
+    "iv_proxy",
+)
+"""Further optional columns a source may bring.
+
+`provenance` is JSON: where each value came from. `marks` are flag codes separated by blanks. `ruled_out`
+names the gate that made asking for a chain pointless. `iv_proxy` is the ticker whose IV30 stands in, or
+`iv_given` the implied volatility itself (a volatility index), as a fraction.
+"""
 HISTORY_COLUMNS = ("date", "symbol", "open", "high", "low", "close", "volume")
 HISTORY_NUMBERS = ("open", "high", "low", "close", "volume")
+IV_SERIES_COLUMNS = ("date", "symbol", "iv30")
 
 SIMULATED = "SIMULATED"
 """How the source of every made-up market begins; everything drawn from it says so."""
@@ -54,6 +73,9 @@ class Snapshot:
                  quote_time and dates as text, as recorded.
     history      date (datetime64[s]), symbol (category), adjusted open, high, low, close, volume.
     rate         continuously compounded risk-free rate as a fraction, None when the source has none.
+    iv_series    date, symbol, iv30 (fraction): a source's own daily implied volatility, where it has one.
+    notes        what had to be done otherwise than planned, a sentence each.
+    next_try     when asking again may bring more; None where that is not known.
 
     Nothing is cleaned here: zero, crossed, stale and expired quotes stay in and are judged later.
     """
@@ -66,6 +88,9 @@ class Snapshot:
     underlyings: pd.DataFrame
     history: pd.DataFrame
     rate: float | None = None
+    iv_series: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    next_try: datetime | None = None
 
     @property
     def symbols(self) -> list[str]:

@@ -103,6 +103,22 @@ def m001_record(db: Database) -> None:
         db.execute(statement)
 
 
+_PROVENANCE = (
+    "hv60_provider REAL",
+    "iv30_provider REAL",
+    "beta REAL",
+    "corr_spy REAL",
+    "provenance TEXT",
+)
+
+
+@MIGRATIONS()
+def m002_provenance(db: Database) -> None:
+    """What live sources bring beside the computed values, and where each value came from."""
+    for column in _PROVENANCE:
+        db.execute(f"ALTER TABLE observations ADD COLUMN {column}")
+
+
 with Database(memory=True) as _empty:
     STEPS: frozenset[str] = frozenset(step.name for step in MIGRATIONS.pending(_empty))
 """Every step this version knows."""

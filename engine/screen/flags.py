@@ -20,10 +20,21 @@ FLAGS: dict[str, str] = {
     "hv_differs": "The provider's HV differs from the computed one by more than the configured share.",
     "hv_computed": "The provider has no HV for this name; the computed one was used.",
     "price_history_lags": "The daily closes end before the run's session.",
+    "iv_differs": "The provider's IV30 differs from the computed one by more than the configured share.",
+    "iv_percentile_series": "The IV percentile is against a year of the provider's IV; the record is short.",
     "iv_percentile_provider": "The IV percentile is the provider's; the own record is still short.",
     "proxy_iv": "The implied volatility is that of a proxy, not of the name itself.",
+    "sources_differ": "Two sources disagree on a value beyond the configured share; see the provenance.",
+    "earnings_differ": "Two sources give different earnings dates; see the provenance.",
+    "price_jump": "A daily move beyond 50 % stands in the closes: a split nobody listed, or a very bad day.",
+    "closes_only": "The history holds closes only, of unknown adjustment; no open, high and low.",
+    "fallback_source": "A source further down the order had to answer; see the provenance.",
     "wide_quotes": "The quoted spread leaves IV30 open by more than a tenth of it.",
 }
+
+
+BROUGHT = ("sources_differ", "earnings_differ", "price_jump", "closes_only", "fallback_source")
+"""Marks the sources' merger brings along; the others come from measuring."""
 
 
 def collect(marks: Mapping[str, BoolArray], count: int) -> list[tuple[str, ...]]:

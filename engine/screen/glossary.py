@@ -55,7 +55,8 @@ METRICS: tuple[Metric, ...] = (
         "iv_method",
         "IV method",
         "text",
-        "interpolated (two expiries around 30 days) or nearest (one expiry within 20..45 days)",
+        "interpolated (two expiries around 30 days), nearest (one expiry within 20..45 days) "
+        "or proxy (a volatility index or a fund)",
         "this engine",
     ),
     Metric("iv_near_days", "Near expiry", "days", "calendar days to the near expiry used", _QUOTES),
@@ -124,7 +125,11 @@ METRICS: tuple[Metric, ...] = (
         "this engine",
     ),
     Metric("hv30_provider", "HV30 of provider", "volatility", "as delivered", "provider"),
+    Metric("hv60_provider", "HV60 of provider", "volatility", "as delivered", "provider"),
     Metric("hv90_provider", "HV90 of provider", "volatility", "as delivered", "provider"),
+    Metric("iv30_provider", "IV30 of provider", "volatility", "as delivered, kept beside", "provider"),
+    Metric("beta", "Beta", "ratio", "as delivered", "provider"),
+    Metric("corr_spy", "Correlation with SPY", "ratio", "three months, as delivered", "provider"),
     Metric(
         "hv_rank",
         "HV rank",
@@ -195,7 +200,7 @@ METRICS: tuple[Metric, ...] = (
         "IV percentile",
         "percentile",
         "share of the stored daily closes of IV30 (252 at most) strictly below today's; at least 60",
-        "own record, or provider",
+        "own record, a provider's daily series, or the provider's number (flagged)",
     ),
     Metric(
         "iv_percentile_n", "IV percentile n", "count", "stored closes behind the percentile", "own record"
@@ -240,6 +245,13 @@ METRICS: tuple[Metric, ...] = (
         "provider",
     ),
     Metric("correlation", "Correlation", "ratio", "of the name's daily log returns with the book's", _CLOSES),
+    Metric(
+        "provenance",
+        "Provenance",
+        "text",
+        "source, quote time and method of each value; and what a second source said otherwise",
+        "sources of the run",
+    ),
     Metric("missing_reason", "Missing", "text", "why the name could not be measured", "this engine"),
 )
 

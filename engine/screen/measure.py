@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,10 @@ import pandas as pd
 from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.panel import Chains, IvHistory, Panel, Prices
 from engine.rules import Rules
-from engine.screen.flags import collect
-from engine.screen.iv import YEAR, Columns, Implied, implied_columns
+from engine.screen.flags import BROUGHT, collect
+from engine.screen.iv import YEAR, Columns, implied_columns
+from engine.screen.proxy import proxy_volatility, with_given
+from engine.screen.result import EARLY
 from engine.screen.tradable import Tradable, tradable
 from engine.volatility.forecast import Bars, forecast
 from engine.volatility.rank import hv_rank, percentile, rank
@@ -48,23 +51,30 @@ def measure(
     """
     rate = panel.rate if panel.rate is not None else rules.volatility.risk_free_rate_percent / 100.0
     parts: list[Columns] = []
-    for part, history in _chunks(panel, iv_history):
-        parts.append(_measure_chunk(part, rules, rate, history, book_returns))
+    given = proxy_volatility(panel, rules, rate)
+    for first, part, history in _chunks(panel, iv_history):
+        own_given = given[first : first + len(part.names)]
+        parts.append(_measure_chunk(part, rules, rate, history, book_returns, own_given))
         if progress is not None:
             progress(min(len(parts) * CHUNK, len(panel.names)), len(panel.names))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return pd.DataFrame(columns)
 
 
-def _chunks(panel: Panel, iv_history: IvHistory | None) -> Iterator[tuple[Panel, FloatArray | None]]:
+def _chunks(panel: Panel, iv_history: IvHistory | None) -> Iterator[tuple[int, Panel, FloatArray | None]]:
     for first in range(0, len(panel.names), CHUNK):
         last = min(first + CHUNK, len(panel.names))
         history = None if iv_history is None else iv_history.iv30[first:last]
-        yield panel.of_names(first, last), history
+        yield first, panel.of_names(first, last), history
 
 
 def _measure_chunk(
-    panel: Panel, rules: Rules, rate: float, iv_history: FloatArray | None, book_returns: FloatArray | None
+    panel: Panel,
+    rules: Rules,
+    rate: float,
+    iv_history: FloatArray | None,
+    book_returns: FloatArray | None,
+    given: FloatArray,
 ) -> Columns:
     names = panel.names
     spot = names["spot"].to_numpy(dtype=np.float64)
@@ -74,13 +84,14 @@ def _measure_chunk(
     trade = tradable(panel.chains, grid, spot, rules)
     columns: Columns = {"symbol": names["symbol"].to_numpy(dtype=object)}
     columns |= {name: names[name].to_numpy() for name in _CARRIED}
-    columns |= implied.columns | realized | _traded(trade, spot, rules)
+    columns |= with_given(implied.columns, given) | realized | _traded(trade, spot, rules)
     columns |= _premiums(columns, rules)
     columns |= _regimes(columns, rules)
-    columns |= _history_ranks(columns["iv30"].astype(np.float64), iv_history, names, rules)
+    ranks = _history_ranks(columns["iv30"].astype(np.float64), iv_history, panel, rules)
+    columns |= ranks.columns
     columns["correlation"] = _correlation(panel.prices, book_returns)
     columns["missing_reason"] = _missing_reason(panel, columns, implied.quoted)
-    columns["flags"] = _flags(panel, columns, trade, implied, rules)
+    columns["flags"] = _flags(panel, columns, trade, ranks.supplier, rules)
     return columns
 
 
@@ -94,7 +105,12 @@ _CARRIED = (
     "earnings_days",
     "liquidity_rating",
     "hv30_provider",
+    "hv60_provider",
     "hv90_provider",
+    "iv30_provider",
+    "beta",
+    "corr_spy",
+    "provenance",
 )
 
 
@@ -174,17 +190,34 @@ def _regimes(columns: Columns, rules: Rules) -> Columns:
 # --- ranks, trade, reasons -----------------------------------------------------------------------
 
 
-def _history_ranks(
-    iv30: FloatArray, history: FloatArray | None, names: pd.DataFrame, rules: Rules
-) -> Columns:
-    stored = np.full((len(iv30), 0), np.nan) if history is None else history
-    own, n = percentile(stored, iv30, rules.gates.iv_history_min_days)
-    provider = names["iv_percentile_provider"].to_numpy(dtype=np.float64)
-    return {
-        "iv_percentile": np.where(np.isfinite(own), own, provider),
-        "iv_percentile_n": n.astype(np.float64),
-        "iv_rank": rank(stored, iv30, rules.gates.iv_history_min_days).value,
+@dataclass(frozen=True, slots=True)
+class _Ranks:
+    columns: Columns
+    supplier: ObjectArray
+    """Who stands behind the percentile: own, series (a provider's year), number (a provider's) or none."""
+
+
+def _history_ranks(iv30: FloatArray, history: FloatArray | None, panel: Panel, rules: Rules) -> _Ranks:
+    """Percentile and rank from the own record; where that is short, from a provider's year, or its number."""
+    minimum = rules.gates.iv_history_min_days
+    nothing = np.full((len(iv30), 0), np.nan)
+    own = nothing if history is None else history
+    theirs = nothing if panel.iv_series is None else panel.iv_series
+    number = panel.names["iv_percentile_provider"].to_numpy(dtype=np.float64)
+    rank_number = panel.names["iv_rank_provider"].to_numpy(dtype=np.float64)
+    mine, other = percentile(own, iv30, minimum), percentile(theirs, iv30, minimum)
+    use_own, use_series = np.isfinite(mine.value), np.isfinite(other.value)
+    choices = [use_own, use_series, np.isfinite(number)]
+    ranks = [rank(own, iv30, minimum).value, rank(theirs, iv30, minimum).value, rank_number]
+    columns: Columns = {
+        "iv_percentile": np.select(choices, [mine.value, other.value, number], np.nan),
+        "iv_percentile_n": np.where(use_series & ~use_own, other.observations, mine.observations).astype(
+            float
+        ),
+        "iv_rank": np.select(choices, ranks, np.nan),
     }
+    supplier = np.select(choices, ["own", "series", "number"], "").astype(object)
+    return _Ranks(columns, supplier)
 
 
 def _traded(trade: Tradable, spot: FloatArray, rules: Rules) -> Columns:
@@ -222,12 +255,14 @@ def _missing_reason(panel: Panel, columns: Columns, quoted: IntArray) -> ObjectA
     error = names["provider_error"].to_numpy(dtype=object)
     expiries = np.diff(panel.chains.name_start)
     iv30, hv20 = (columns[name].astype(np.float64) for name in ("iv30", "hv20"))
+    has_iv = np.isfinite(iv30)
+    early = pd.notna(names["ruled_out"].to_numpy(dtype=object))
     reasons = {
-        "provider error": pd.notna(error),
+        EARLY: early,
         "no valid spot": np.isnan(names["spot"].to_numpy(dtype=np.float64)),
         "stale quotes": ~names["fresh"].to_numpy(dtype=bool),
-        "no option quotes": expiries == 0,
-        "no two-sided quotes": quoted == 0,
+        "no option quotes": (expiries == 0) & ~has_iv,
+        "no two-sided quotes": (quoted == 0) & ~has_iv,
         "no expiry around 30 days": np.isnan(iv30),
         "no price history": np.isnan(panel.prices.lag),
         "price history too short": np.isnan(hv20),
@@ -235,17 +270,20 @@ def _missing_reason(panel: Panel, columns: Columns, quoted: IntArray) -> ObjectA
     found = np.full(len(names), None, dtype=object)
     for reason, holds in reversed(reasons.items()):
         found[holds] = reason
-    return found
+    # A source's own words come first: they tell what to do about it.
+    return np.where(pd.notna(error), error, found)
 
 
-def _flags(panel: Panel, columns: Columns, trade: Tradable, implied: Implied, rules: Rules) -> ObjectArray:
+def _flags(
+    panel: Panel, columns: Columns, trade: Tradable, supplier: ObjectArray, rules: Rules
+) -> ObjectArray:
     names = panel.names
     earnings = columns["earnings_days"].astype(np.float64)
     provider_used = rules.volatility.hv_source == "provider"
     spot = names["spot"].to_numpy(dtype=np.float64)
     dividend_days = names["dividend_days"].to_numpy(dtype=np.float64)
     dividend_share = names["dividend_amount"].to_numpy(dtype=np.float64) / spot
-    own_n = columns["iv_percentile_n"].astype(np.float64)
+    brought = [set(str(text).split()) if text is not None else set() for text in names["marks"].tolist()]
     marks = {
         "stale_quotes": ~names["fresh"].to_numpy(dtype=bool),
         "quote_time_unknown": pd.isna(names["quote_session"].to_numpy(dtype=object)),
@@ -258,15 +296,23 @@ def _flags(panel: Panel, columns: Columns, trade: Tradable, implied: Implied, ru
         "hv_differs": _differs(columns, 30, rules) | _differs(columns, 90, rules),
         "hv_computed": provider_used & np.isnan(columns["hv90_provider"].astype(np.float64)),
         "price_history_lags": panel.prices.lag > 0,
-        "iv_percentile_provider": (own_n < rules.gates.iv_history_min_days)
-        & np.isfinite(columns["iv_percentile"].astype(np.float64)),
+        "iv_differs": _iv_differs(columns, rules),
+        "iv_percentile_series": supplier == "series",
+        "iv_percentile_provider": supplier == "number",
         "proxy_iv": names["proxy_iv"].to_numpy(dtype=bool),
         "wide_quotes": columns["iv_error"].astype(np.float64)
         > WIDE_SHARE * columns["iv30"].astype(np.float64),
+        **{code: np.array([code in codes for codes in brought], dtype=bool) for code in BROUGHT},
     }
     found = np.empty(len(names), dtype=object)
     found[:] = collect(marks, len(names))
     return found
+
+
+def _iv_differs(columns: Columns, rules: Rules) -> BoolArray:
+    own, theirs = (columns[name].astype(np.float64) for name in ("iv30", "iv30_provider"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.abs(theirs / own - 1) > rules.volatility.iv_difference_flag_percent / 100
 
 
 def _differs(columns: Columns, window: int, rules: Rules) -> BoolArray:

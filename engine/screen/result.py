@@ -9,6 +9,9 @@ from typing import Literal
 
 from engine.panel import Kind
 
+EARLY = "ruled out before its chain was asked for"
+"""Missing reason of a name whose closes or metrics alone already failed a gate: judged, not lacking."""
+
 Value = float | int | bool | str | None
 RunState = Literal["complete", "degraded", "outage", "aborted"]
 GateState = Literal["pass", "fail", "unknown"]
@@ -103,8 +106,8 @@ class Coverage:
 
     @property
     def share(self) -> float:
-        """Measured share of the universe, 0..1; 0 for an empty universe."""
-        return self.measured / self.universe if self.universe else 0.0
+        """Share of the universe that was measured or ruled out for good, 0..1; 0 for an empty universe."""
+        return (self.measured + self.missing.get(EARLY, 0)) / self.universe if self.universe else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
 
 import numpy as np
 import pandas as pd
@@ -56,8 +57,15 @@ def run_screen(
     """
     if not panel.benchmark:
         reason = f"{rules.benchmark} has no valid price and no history in this run, so nothing is ranked."
+        reason += next_try_sentence(panel)
         asked = len(universe) if universe is not None else len(panel.names)
-        return Screen(_run(panel, rules, "aborted", reason), Coverage(asked, 0, 0, {NOT_HELD: asked}), (), ())
+        return Screen(
+            _run(panel, rules, "aborted", reason),
+            Coverage(asked, 0, 0, {NOT_HELD: asked}),
+            (),
+            (),
+            panel.notes,
+        )
     table = measure(panel, rules, iv_history, book_returns, progress)
     return screen_of(panel, table, rules, universe, book_returns is not None)
 
@@ -71,17 +79,19 @@ def screen_of(
 ) -> Screen:
     """Judge an already measured table: another profile over the same market costs no second measurement."""
     judged = judge_table(table, rules, with_book)
-    passed = judged.verdicts.passed
-    near = near_misses(judged.verdicts)
+    coverage = _coverage(judged, panel, universe)
+    state, reason = _state(coverage, panel, rules)
+    # So little of the market says nothing about what is rich in it: no list, not even a near miss.
+    ranked = state != "outage"
+    passed = judged.verdicts.passed & ranked
+    near = near_misses(judged.verdicts) if ranked else []
     order = _order(judged, passed, near)
     ranks = {row: place for place, row in enumerate(order[: int(passed.sum())], start=1)}
     rows = tuple(_rows(judged, order, ranks))
-    coverage = _coverage(judged, passed, panel, universe)
-    state, reason = _state(coverage, rules)
     symbols = judged.table["symbol"].to_numpy(dtype=object)
     return Screen(
         run=_run(panel, rules, state, reason),
-        coverage=coverage,
+        coverage=replace(coverage, passed=int(passed.sum())),
         rows=rows,
         near_misses=tuple(str(symbols[row]) for row in near),
         notes=_notes(panel, rules),
@@ -169,23 +179,32 @@ def _plain_floats(values: FloatArray) -> list[float | None]:
     ]
 
 
-def _coverage(judged: Judged, passed: BoolArray, panel: Panel, universe: Sequence[str] | None) -> Coverage:
+def _coverage(judged: Judged, panel: Panel, universe: Sequence[str] | None) -> Coverage:
     reasons = judged.table["missing_reason"].dropna().value_counts()
     missing = {str(reason): int(count) for reason, count in reasons.items()}
     not_held = len(set(universe) - set(panel.symbols)) if universe is not None else 0
     if not_held:
         missing[NOT_HELD] = not_held
     measured = len(panel.names) - int(reasons.sum())
-    return Coverage(len(panel.names) + not_held, measured, int(passed.sum()), missing)
+    return Coverage(len(panel.names) + not_held, measured, 0, missing)
 
 
-def _state(coverage: Coverage, rules: Rules) -> tuple[RunState, str | None]:
+def _state(coverage: Coverage, panel: Panel, rules: Rules) -> tuple[RunState, str | None]:
     limits = rules.coverage
     percent = 100.0 * coverage.share
     if coverage.universe < limits.from_names or percent >= limits.degraded_below_percent:
         return "complete", None
     reason = f"Only {coverage.measured} of {coverage.universe} names could be measured."
-    return ("outage" if percent < limits.outage_below_percent else "degraded"), reason
+    if percent >= limits.outage_below_percent:
+        return "degraded", reason
+    return "outage", reason + next_try_sentence(panel)
+
+
+def next_try_sentence(panel: Panel) -> str:
+    """` The next try is at 14:35 UTC.`, or nothing where no time is known."""
+    if panel.next_try is None:
+        return ""
+    return f" The next try is at {panel.next_try.astimezone(UTC):%H:%M} UTC."
 
 
 def _run(panel: Panel, rules: Rules, state: RunState, reason: str | None) -> Run:
@@ -204,7 +223,8 @@ def _run(panel: Panel, rules: Rules, state: RunState, reason: str | None) -> Run
 
 
 def _notes(panel: Panel, rules: Rules) -> tuple[str, ...]:
-    notes = [f"{count} x {reason} left out" for reason, count in sorted(panel.dropped.items())]
+    notes = [*panel.notes]
+    notes += [f"{count} x {reason} left out" for reason, count in sorted(panel.dropped.items())]
     if panel.rate is None:
         notes.append(
             f"constant rate of {rules.volatility.risk_free_rate_percent:g} % (the source brings none)"

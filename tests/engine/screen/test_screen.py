@@ -64,7 +64,7 @@ def test_coverage_decides_the_state(broken: int, state: str) -> None:
         ({"spot": np.nan}, "no valid spot"),
         ({"spot": -1.0}, "no valid spot"),
         ({"quote_time": "2026-04-28T16:00:00-04:00"}, "stale quotes"),
-        ({"error": "timeout"}, "provider error"),
+        ({"error": "timed out [yahoo]"}, "timed out [yahoo]"),
     ],
 )
 def test_a_name_that_cannot_be_used_says_why_and_is_not_ranked(

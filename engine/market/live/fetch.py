@@ -1,0 +1,221 @@
+"""One question to one or several sources: from the cache, from a flight under way, or from the line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from engine.market.live.access import Access
+from engine.market.live.answers import Asked, Chain, Fact, Facts, History, Source
+from engine.market.live.cache import Life
+from engine.market.live.failures import Failure, SourceError
+from engine.market.live.splits import unadjusted_split
+
+T = TypeVar("T")
+
+_REMEMBERED = (Failure.UNKNOWN_SYMBOL, Failure.NO_OPTIONS, Failure.NOT_FOUND)
+"""Refusals of a name worth a day's memory: asking again would cost a request a run for nothing."""
+_DELAYS = {"cboe": 16.0}
+"""Minutes a source lags behind the market: its closing quotes are there that much after the close."""
+
+
+@dataclass
+class Fetcher:
+    """Asks sources in the configured order; equal questions under way share one answer."""
+
+    access: Access
+    sources: Mapping[str, Source]
+    replaced: Counter[str] = field(default_factory=Counter)
+    """How often a source further down the order had to answer, by what stood in the way."""
+    _flights: dict[tuple[str, str], asyncio.Future[Any]] = field(default_factory=dict)
+
+    async def chain(self, symbol: str, asked: Asked) -> Chain:
+        """Quotes from the first source that has them. Raises the first source's SourceError."""
+        return await self._first_of(
+            self.access.rules.order.chain,
+            "chain",
+            lambda source: self._kept(
+                source.name,
+                f"chain:{symbol}",
+                "chain",
+                Chain.dump,
+                Chain.load,
+                lambda: source.chain(symbol, asked),
+            ),
+        )
+
+    async def history(self, symbol: str, asked: Asked) -> History:
+        """Daily bars from the first source that has them, free of unadjusted splits."""
+
+        async def checked(source: Source) -> History:
+            async def ask() -> History:
+                found = await source.history(symbol, asked)
+                split = unadjusted_split(found)
+                if split is not None:
+                    raise SourceError(source.name, Failure.UNADJUSTED_SPLIT, detail=str(split))
+                return found
+
+            return await self._kept(
+                source.name, f"history:{symbol}", "history", History.dump, History.load, ask
+            )
+
+        return await self._first_of(self.access.rules.order.history, "history", checked)
+
+    async def closes(self, symbols: Sequence[str], asked: Asked) -> dict[str, History | SourceError]:
+        """Closes for the first look, of the first source in the order that serves them in bulk."""
+        source = self._serving("closes", self.access.rules.order.history)
+        if source is None:
+            return {}
+
+        async def ask(missing: list[str]) -> dict[str, History | SourceError]:
+            return await source.closes(missing, asked)
+
+        return await self._many(source.name, "closes", "history", symbols, ask, History.dump, History.load)
+
+    async def metrics(self, symbols: Sequence[str], asked: Asked) -> dict[str, list[Facts]]:
+        """What every configured source knows ready-made, a list a name in no order."""
+        found: dict[str, list[Facts]] = {symbol: [] for symbol in symbols}
+        for source in self.sources.values():
+            if "metrics" not in source.serves:
+                continue
+
+            async def ask(missing: list[str], source: Source = source) -> dict[str, Facts | SourceError]:
+                return await source.metrics(missing, asked)
+
+            answers = await self._many(
+                source.name, "metrics", "chain", symbols, ask, _dump_facts, _load_facts
+            )
+            for symbol, answer in answers.items():
+                if isinstance(answer, SourceError):
+                    self.replaced[f"metrics: {answer.reason}"] += 1
+                else:
+                    found[symbol].append(answer)
+        return found
+
+    def _serving(self, group: str, order: Sequence[str]) -> Source | None:
+        served = (self.sources[name] for name in order if name in self.sources)
+        return next((source for source in served if group in source.serves), None)
+
+    async def _first_of(self, order: Sequence[str], group: str, ask: Callable[[Source], Awaitable[T]]) -> T:
+        errors: list[SourceError] = []
+        for name in order:
+            source = self.sources.get(name)
+            if source is None or group not in source.serves:
+                continue
+            try:
+                found = await ask(source)
+            except SourceError as error:
+                errors.append(error)
+            else:
+                if errors:
+                    self.replaced[f"{group} from {name}, as {errors[0].reason}"] += 1
+                return found
+        if not errors:
+            raise SourceError("variance", Failure.NOT_CONFIGURED, detail=f"no source serves {group}")
+        raise errors[0]
+
+    async def _kept(
+        self,
+        source: str,
+        key: str,
+        life: Life,
+        dump: Callable[[T], str],
+        load: Callable[[str], T],
+        ask: Callable[[], Awaitable[T]],
+    ) -> T:
+        held = self._held(source, key, load)
+        if held is not None:
+            return held
+        if (source, key) not in self._flights:
+            flight = asyncio.ensure_future(self._stored(source, key, life, dump, ask))
+            self._flights[source, key] = flight
+            flight.add_done_callback(lambda done: self._landed(source, key, done))
+        result: T = await asyncio.shield(self._flights[source, key])
+        return result
+
+    def _landed(self, source: str, key: str, flight: asyncio.Future[Any]) -> None:
+        self._flights.pop((source, key), None)
+        if not flight.cancelled():
+            flight.exception()  # looked at, so that an abandoned one leaves no warning behind
+
+    async def _stored(
+        self, source: str, key: str, life: Life, dump: Callable[[T], str], ask: Callable[[], Awaitable[T]]
+    ) -> T:
+        try:
+            found = await ask()
+        except SourceError as error:
+            self._remember(source, key, error)
+            raise
+        self._put(source, key, dump(found), life)
+        return found
+
+    def _held(self, source: str, key: str, load: Callable[[str], T]) -> T | None:
+        """A stored answer. Raises SourceError for a stored refusal."""
+        now = self.access.clock.now()
+        refusal = self.access.cache.get(source, f"no {key}", now)
+        if refusal is not None:
+            raise SourceError(source, Failure(refusal[0]))
+        hit = self.access.cache.get(source, key, now)
+        if hit is None:
+            return None
+        try:
+            found = load(hit[0])
+        except (ValueError, KeyError, TypeError):
+            # Written by another version, or damaged: asked for anew.
+            self.access.cache.forget(source, key)
+            return None
+        if source in self.access.traffic:
+            self.access.traffic[source].counts["cached"] += 1
+        return found
+
+    def _remember(self, source: str, key: str, error: SourceError) -> None:
+        if error.failure in _REMEMBERED:
+            self._put(source, f"no {key}", error.failure.value, "day")
+
+    def _put(self, source: str, key: str, text: str, life: Life) -> None:
+        self.access.cache.put(source, key, text, life, self.access.clock.now(), _DELAYS.get(source, 0.0))
+
+    async def _many(
+        self,
+        source: str,
+        group: str,
+        life: Life,
+        symbols: Sequence[str],
+        ask: Callable[[list[str]], Awaitable[dict[str, T | SourceError]]],
+        dump: Callable[[T], str],
+        load: Callable[[str], T],
+    ) -> dict[str, T | SourceError]:
+        found: dict[str, T | SourceError] = {}
+        for symbol in symbols:
+            try:
+                held = self._held(source, f"{group}:{symbol}", load)
+            except SourceError as error:
+                found[symbol] = error
+                continue
+            if held is not None:
+                found[symbol] = held
+        missing = [symbol for symbol in symbols if symbol not in found]
+        if not missing:
+            return found
+        try:
+            answers = await ask(missing)
+        except SourceError as error:
+            answers = dict.fromkeys(missing, error)
+        for symbol, answer in answers.items():
+            if isinstance(answer, SourceError):
+                self._remember(source, f"{group}:{symbol}", answer)
+            else:
+                self._put(source, f"{group}:{symbol}", dump(answer), life)
+        return found | answers
+
+
+def _dump_facts(facts: Facts) -> str:
+    return json.dumps({name: fact.shape() for name, fact in facts.items()})
+
+
+def _load_facts(text: str) -> Facts:
+    return {name: Fact.of(shape) for name, shape in json.loads(text).items()}

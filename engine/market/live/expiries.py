@@ -1,0 +1,46 @@
+"""Which expiries are worth a request: those IV30 is interpolated from and the one a trade would take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+
+from engine.arrays import FloatArray, IntArray
+from engine.market.live.answers import Asked
+from engine.market.sessions import DayArray, is_monthly, years_to_settlement
+
+SINGLE_DAYS = (20, 45)
+"""Where one expiry alone may stand for the target when a side is missing (methodology 1)."""
+
+
+def wanted_expiries(expirations: Sequence[date], asked: Asked) -> list[date]:
+    """The listed expiries a run needs, ascending; empty when none is of use.
+
+    The two that bracket `target_days` from the instant asked for (near side at least `near_min_days`
+    calendar days from the session), or the one nearest the target within 20 to 45 days when a side is
+    missing; and the standard monthly nearest `trade_target` within `trade_days`.
+    """
+    if not expirations:
+        return []
+    days = np.unique(np.array(expirations, dtype="datetime64[D]"))
+    away = (days - np.datetime64(asked.session, "D")).astype(np.int64)
+    exact = years_to_settlement(asked.now, days) * 365.0
+    chosen = _bracket(days, exact, away, asked)
+    trade = days[is_monthly(days) & (away >= asked.trade_days[0]) & (away <= asked.trade_days[1])]
+    if len(trade):
+        distance = np.abs((trade - np.datetime64(asked.session, "D")).astype(np.int64) - asked.trade_target)
+        chosen.append(trade[np.argmin(distance)])
+    return [day.astype(date) for day in np.unique(np.array(chosen, dtype="datetime64[D]"))]
+
+
+def _bracket(days: DayArray, exact: FloatArray, away: IntArray, asked: Asked) -> list[np.datetime64]:
+    near = days[(away >= asked.near_min_days) & (exact <= asked.target_days)]
+    far = days[exact >= asked.target_days]
+    if len(near) and len(far):
+        return [near[-1], far[0]]
+    inside = (away >= SINGLE_DAYS[0]) & (away <= SINGLE_DAYS[1])
+    if not inside.any():
+        return []
+    return [days[inside][np.argmin(np.abs(exact[inside] - asked.target_days))]]

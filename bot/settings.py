@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
-import os
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
-from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from engine.errors import ConfigError
+from engine.environment import LOOPBACK, LiveSettings, is_loopback, read_environment, variable_of
 
-PREFIX = "VARIANCE_"
 TOKEN = "DISCORD_TOKEN"  # noqa: S105  (the name of the variable, not its value)
 DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "config"
 
 _PLACEHOLDERS = ("changeme", "change-me", "your", "token", "placeholder", "example", "xxx", "todo", "<")
 _TOKEN_SHAPE = re.compile(r"[A-Za-z0-9_-]{18,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{20,}")
-_LOOPBACK = "an address of this machine, such as {}://127.0.0.1:{}"
 _TOKEN_PLACE = "copy it from the Bot page of your application in Discord's developer portal"  # noqa: S105
 
 
-class Settings(BaseSettings):
-    """The operator's choices, checked. `.env.example` explains each; a test keeps the two in step.
+class Settings(LiveSettings):
+    """The operator's choices, checked. `.env.example` explains each; a test keeps the two in step."""
 
-    A field's description is what a message calls allowed.
-    """
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
-    )
-
-    discord_token: Annotated[SecretStr, Field(validation_alias=TOKEN)]
-    provider: Annotated[Literal["simulated", "recorded"], Field(description="simulated or recorded")] = (
-        "simulated"
-    )
+    discord_token: Annotated[SecretStr, Field(validation_alias=TOKEN, description=_TOKEN_PLACE)]
+    provider: Annotated[
+        Literal["auto", "yahoo", "tastytrade", "cboe", "recorded", "simulated"],
+        Field(description="auto, yahoo, tastytrade, cboe, recorded or simulated"),
+    ] = "auto"
     data: Annotated[Path | None, Field(description="the folder of a recorded market")] = None
     seed: Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = 7
     database: Annotated[Path, Field(description="the path of a file")] = Path("var/variance.db")
@@ -51,8 +36,8 @@ class Settings(BaseSettings):
     sync_guild: Annotated[int | None, Field(gt=0, lt=2**63, description="the number of a Discord server")] = (
         None
     )
-    discord_api: Annotated[str | None, Field(description=_LOOPBACK.format("http", 8080))] = None
-    discord_gateway: Annotated[str | None, Field(description=_LOOPBACK.format("ws", 8081))] = None
+    discord_api: Annotated[str | None, Field(description=LOOPBACK.format("http", 8080))] = None
+    discord_gateway: Annotated[str | None, Field(description=LOOPBACK.format("ws", 8081))] = None
 
     @field_validator("discord_token")
     @classmethod
@@ -74,12 +59,12 @@ class Settings(BaseSettings):
     @field_validator("discord_api", "discord_gateway")
     @classmethod
     def _only_this_machine(cls, address: str | None) -> str | None:
-        if address is not None and not _is_loopback(address):
+        if address is not None and not is_loopback(address):
             raise ValueError("not this machine")
         return address
 
     @model_validator(mode="after")
-    def _belong_together(self) -> Settings:
+    def _belong_together(self) -> Self:
         if (self.discord_api is None) != (self.discord_gateway is None):
             given, lacking = ("discord_api", "discord_gateway")[:: 1 if self.discord_api else -1]
             raise ValueError(
@@ -95,64 +80,12 @@ class Settings(BaseSettings):
 
 def variable(field: str) -> str:
     """The environment variable of a field of Settings."""
-    return TOKEN if field == "discord_token" else PREFIX + field.upper()
+    return variable_of(Settings, field)
 
 
 def read_settings(env_file: Path | None = Path(".env")) -> Settings:
     """Settings from the environment, then from `env_file` when it exists.
 
-    Raises ConfigError in one sentence: the variable, its value (never the token) and what is allowed.
+    Raises ConfigError in one sentence: the variable, its value (never a secret) and what is allowed.
     """
-    in_file: Mapping[str, str | None] = {}
-    if env_file is not None and env_file.is_file():
-        try:
-            in_file = dotenv_values(env_file, encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{env_file.name} cannot be read: {error}") from None
-    _refuse_unknown([*os.environ, *in_file])
-    try:
-        return Settings(_env_file=env_file)
-    except ValidationError as error:
-        raise ConfigError(_sentence(error)) from None
-
-
-def _refuse_unknown(names: Iterable[str]) -> None:
-    known = [variable(field) for field in Settings.model_fields]
-    for name in names:
-        upper = name.upper()
-        if upper.startswith(PREFIX) and upper not in known:
-            words = [each.removeprefix(PREFIX) for each in known]
-            near = difflib.get_close_matches(upper.removeprefix(PREFIX), words, n=1)
-            hint = f"did you mean {PREFIX}{near[0]}?" if near else f"allowed are {', '.join(known[1:])}"
-            raise ConfigError(f"{name} is no setting of this bot; {hint}")
-
-
-def _sentence(error: ValidationError) -> str:
-    """Variable, value and what is allowed, from the first of pydantic's findings."""
-    first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    field = str(first["loc"][0])
-    name = TOKEN if field == TOKEN else variable(field)
-    if first["type"] == "missing":
-        return f"{name} is missing; {_TOKEN_PLACE}"
-    if name == TOKEN:
-        return f"{name} {message}"
-    return f"{name} is {first['input']!r}; allowed is {Settings.model_fields[field].description}"
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    if parts.scheme not in ("http", "https", "ws", "wss"):
-        return False
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return read_environment(Settings, env_file)

@@ -45,7 +45,7 @@ class VolatilityRules(Frozen):
     """Denominators, sources and the constant rate used when a market brings none."""
 
     hv_floor_percent: Annotated[float, Field(gt=0, le=100)]
-    hv_source: Literal["computed", "provider"]
+    hv_source: Literal["auto", "computed", "provider"]
     hv_difference_flag_percent: Percent
     iv_difference_flag_percent: Percent
     risk_free_rate_percent: Annotated[float, Field(ge=-5, le=30)]
@@ -198,6 +198,13 @@ class Rules(Frozen):
         """First 12 hex digits of SHA-256 over the effective rules, the other profiles left out."""
         text = json.dumps(self.model_dump(exclude={"profiles"}, by_alias=True), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def settled(self, provider_values: bool) -> Rules:
+        """`hv_source: auto` decided: `provider` where a source brings volatilities, else `computed`."""
+        if self.volatility.hv_source != "auto":
+            return self
+        decided = {"volatility": {"hv_source": "provider" if provider_values else "computed"}}
+        return Rules.model_validate(_merge(self.model_dump(by_alias=True), decided))
 
     @property
     def hv_floor(self) -> float:

@@ -156,7 +156,7 @@ def _premiums(columns: Columns, rules: Rules) -> Columns:
 def _denominator(columns: Columns, window: int, rules: Rules) -> FloatArray:
     computed = columns[f"hv{window}"].astype(np.float64)
     provider = columns[f"hv{window}_provider"].astype(np.float64)
-    if rules.volatility.hv_source == "computed":
+    if rules.volatility.hv_source != "provider":
         return computed
     return np.where(np.isfinite(provider), provider, computed)
 

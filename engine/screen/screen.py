@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -61,7 +62,7 @@ def run_screen(
         asked = len(universe) if universe is not None else len(panel.names)
         return Screen(
             _run(panel, rules, "aborted", reason),
-            Coverage(asked, 0, 0, {NOT_HELD: asked}),
+            Coverage(asked, 0, 0, _unmeasured(panel, asked)),
             (),
             (),
             panel.notes,
@@ -96,6 +97,13 @@ def screen_of(
         near_misses=tuple(str(symbols[row]) for row in near),
         notes=_notes(panel, rules),
     )
+
+
+def _unmeasured(panel: Panel, asked: int) -> dict[str, int]:
+    """Why each name of a stopped run has no number: the source's own word, where it gave one."""
+    errors = Counter(str(error) for error in panel.names["provider_error"] if pd.notna(error))
+    silent = asked - errors.total()
+    return {**errors, **({NOT_HELD: silent} if silent > 0 else {})}
 
 
 def near_misses(verdicts: Verdicts) -> list[int]:

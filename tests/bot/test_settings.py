@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import DEFAULT_CONFIG, PREFIX, TOKEN, Settings, read_settings, variable
+from bot.settings import DEFAULT_CONFIG, TOKEN, Settings, read_settings, variable
+from engine.environment import PREFIX
 from engine.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ GOOD = "A" * 24 + ".GabcDE." + "b" * 30
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
-        if name.startswith(PREFIX) or name == TOKEN:
+        if name.startswith(PREFIX) or name in (TOKEN, "TT_SECRET", "TT_REFRESH"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -35,7 +36,7 @@ def given(monkeypatch: pytest.MonkeyPatch, **values: str) -> Settings:
 def test_a_token_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = given(monkeypatch)
     assert settings.discord_token.get_secret_value() == GOOD
-    assert settings.provider == "simulated"
+    assert settings.provider == "auto"
     assert settings.database == Path("var/variance.db")
     assert settings.config == DEFAULT_CONFIG == ROOT / "config"
     assert settings.discord_api is None
@@ -65,8 +66,21 @@ BAD = [
     ({TOKEN: "abc"}, "DISCORD_TOKEN has not the shape"),
     ({TOKEN: f"Bot {GOOD}"}, 'without the word "Bot"'),
     ({TOKEN: GOOD.replace(".", "-")}, "DISCORD_TOKEN has not the shape"),
-    ({"VARIANCE_PROVIDER": "yahu"}, "VARIANCE_PROVIDER is 'yahu'; allowed is simulated or recorded"),
+    ({"VARIANCE_PROVIDER": "yahu"}, "VARIANCE_PROVIDER is 'yahu'; allowed is auto, yahoo, tastytrade"),
     ({"VARIANCE_PROVIDER": "recorded"}, "VARIANCE_DATA is missing"),
+    ({"TT_SECRET": "abcdef"}, "TT_SECRET is set without TT_REFRESH"),
+    ({"TT_REFRESH": "abcdef"}, "TT_REFRESH is set without TT_SECRET"),
+    ({"VARIANCE_CBOE_TERMS": "yes"}, "VARIANCE_CBOE_TERMS is 'yes'; allowed is accepted"),
+    (
+        {"VARIANCE_STAND_IN": "http://stand-in.example:8090"},
+        "VARIANCE_STAND_IN is 'http://stand-in.example:8090'; allowed is an address of this machine",
+    ),
+    ({"VARIANCE_STAND_IN": "https://127.0.0.1:8090"}, "VARIANCE_STAND_IN is 'https://127.0.0.1:8090'"),
+    ({"VARIANCE_STAND_IN_CA": "ca.pem"}, "VARIANCE_STAND_IN_CA is set without VARIANCE_STAND_IN"),
+    (
+        {"VARIANCE_STAND_IN": "http://127.0.0.1:1", "VARIANCE_STAND_IN_NOW": "yesterday"},
+        "VARIANCE_STAND_IN_NOW is 'yesterday'; allowed is an instant with its offset",
+    ),
     ({"VARIANCE_SEED": "many"}, "VARIANCE_SEED is 'many'; allowed is a whole number from 0"),
     ({"VARIANCE_SEED": "-1"}, "VARIANCE_SEED is '-1'"),
     ({"VARIANCE_LOG_LEVEL": "loud"}, "allowed is debug, info, warning or error"),
@@ -75,7 +89,7 @@ BAD = [
         {"VARIANCE_LOG_LEVL": "info"},
         "VARIANCE_LOG_LEVL is no setting of this bot; did you mean VARIANCE_LOG_LEVEL?",
     ),
-    ({"VARIANCE_QUUX": "1"}, "VARIANCE_QUUX is no setting of this bot; allowed are VARIANCE_PROVIDER"),
+    ({"VARIANCE_QUUX": "1"}, "VARIANCE_QUUX is no setting of this bot; allowed are VARIANCE_"),
     ({"VARIANCE_DISCORD_API": "http://127.0.0.1:1"}, "is set without VARIANCE_DISCORD_GATEWAY"),
     ({"VARIANCE_DISCORD_GATEWAY": "ws://127.0.0.1:1"}, "is set without VARIANCE_DISCORD_API"),
     (

@@ -16,7 +16,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.settings import PREFIX, TOKEN
+from bot.settings import TOKEN
+from engine.environment import PREFIX
 from tests.bot.test_settings import GOOD, ROOT
 
 APPLICATION = "1456074443980800000"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -182,8 +182,15 @@ class Source(Protocol):
     group it does not serve are never called.
     """
 
-    name: str
-    serves: frozenset[str]
+    @property
+    def name(self) -> str:
+        """As the configuration calls it."""
+        ...
+
+    @property
+    def serves(self) -> frozenset[str]:
+        """The groups it has."""
+        ...
 
     async def chain(self, symbol: str, asked: Asked) -> Chain:
         """Quotes of the expiries the run needs."""
@@ -203,6 +210,24 @@ class Source(Protocol):
 
     async def aclose(self) -> None:
         """Let go of connections."""
+        ...
+
+
+IvHistory = list[tuple[date, float]]
+"""Days with a source's own implied volatility as a fraction, ascending."""
+
+
+@runtime_checkable
+class KeepsIv(Protocol):
+    """A source that knows the implied volatility of days past."""
+
+    @property
+    def name(self) -> str:
+        """As the configuration calls it."""
+        ...
+
+    async def iv_history(self, symbols: list[str], asked: Asked) -> dict[str, IvHistory | SourceError]:
+        """A year of daily implied volatility of each name."""
         ...
 
 

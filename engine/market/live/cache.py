@@ -62,7 +62,11 @@ class AnswerCache:
             )
         if not rows or datetime.fromisoformat(rows[0][2]) <= now:
             return None
-        return zlib.decompress(rows[0][0]).decode(), datetime.fromisoformat(rows[0][1])
+        try:
+            return zlib.decompress(rows[0][0]).decode(), datetime.fromisoformat(rows[0][1])
+        except (zlib.error, ValueError):
+            # Damage the file's own structure does not show.
+            return None
 
     def put(
         self, source: str, key: str, text: str, life: Life, now: datetime, delay_minutes: float = 0.0
@@ -131,12 +135,18 @@ class AnswerCache:
             return _prepared(path)
 
 
+class _DamagedError(sqlite3.DatabaseError):
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
 def _prepared(path: Path) -> Database:
     connection = sqlite3.connect(path, timeout=30.0, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_SCHEMA)
+        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise _DamagedError("damaged behind its head")
     except BaseException:
         connection.close()
         raise

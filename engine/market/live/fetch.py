@@ -7,10 +7,11 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, TypeVar
 
 from engine.market.live.access import Access
-from engine.market.live.answers import Asked, Chain, Fact, Facts, History, Source
+from engine.market.live.answers import Asked, Chain, Fact, Facts, History, IvHistory, KeepsIv, Source
 from engine.market.live.cache import Life
 from engine.market.live.failures import Failure, SourceError
 from engine.market.live.splits import unadjusted_split
@@ -64,6 +65,26 @@ class Fetcher:
             )
 
         return await self._first_of(self.access.rules.order.history, "history", checked)
+
+    async def history_anew(self, held: History, asked: Asked) -> History:
+        """The bars of a name once more, past a stored answer that has turned out to be overtaken."""
+        self.access.cache.forget(held.source, f"history:{held.symbol}")
+        return await self.history(held.symbol, asked)
+
+    async def iv_history(self, symbols: Sequence[str], asked: Asked) -> dict[str, IvHistory | SourceError]:
+        """A year of a source's own daily implied volatility, for the names it has."""
+        source = next((each for each in self.sources.values() if isinstance(each, KeepsIv)), None)
+        if source is None:
+            return {}
+        return await self._many(
+            source.name,
+            "iv",
+            "history",
+            symbols,
+            lambda missing: source.iv_history(missing, asked),
+            _dump_series,
+            _load_series,
+        )
 
     async def closes(self, symbols: Sequence[str], asked: Asked) -> dict[str, History | SourceError]:
         """Closes for the first look, of the first source in the order that serves them in bulk."""
@@ -211,6 +232,14 @@ class Fetcher:
             else:
                 self._put(source, f"{group}:{symbol}", dump(answer), life)
         return found | answers
+
+
+def _dump_series(series: IvHistory) -> str:
+    return json.dumps([[day.isoformat(), iv] for day, iv in series])
+
+
+def _load_series(text: str) -> IvHistory:
+    return [(date.fromisoformat(day), float(iv)) for day, iv in json.loads(text)]
 
 
 def _dump_facts(facts: Facts) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.market.live.answers import Chain, Fact, Facts, History
+from engine.market.live.failures import SourceError
 from engine.market.live.rules import SourceRules
 from engine.market.live.splits import JUMP, largest_jump
 from engine.rules import Listing
@@ -31,12 +32,17 @@ class Found:
     metrics: list[Facts] = field(default_factory=list)
     earnings: Fact | None = None
     ruled_out: str | None = None
-    error: str | None = None
-    """Why an essential part is missing, as counted."""
+    problem: SourceError | None = None
+    """Why an essential part is missing."""
     fallback: bool = False
     """Another source than the first of the order answered."""
     iv_proxy: str | None = None
     iv_given: Fact | None = None
+
+    @property
+    def error(self) -> str | None:
+        """The problem as it is counted."""
+        return self.problem.reason if self.problem else None
 
 
 def row_of(found: Found, rules: SourceRules, session: date, kind: str) -> dict[str, Any]:
@@ -46,7 +52,7 @@ def row_of(found: Found, rules: SourceRules, session: date, kind: str) -> dict[s
     marks: list[str] = []
     row: dict[str, Any] = {
         "symbol": listing.symbol,
-        "name": listing.name,
+        "name": _name(found),
         "sector": listing.sector,
         "asset_class": listing.asset_class,
     }
@@ -78,6 +84,14 @@ def row_of(found: Found, rules: SourceRules, session: date, kind: str) -> dict[s
         "provenance": json.dumps(said, separators=(",", ":")),
     }
     return row
+
+
+def _name(found: Found) -> str:
+    """The operator's name, or for a ticker asked for out of turn what the source calls it."""
+    listing = found.listing
+    if listing.name == listing.symbol and found.chain is not None and "name" in found.chain.facts:
+        return str(found.chain.facts["name"].value)
+    return listing.name
 
 
 def _candidates(found: Found, column: str, session: date, kind: str) -> dict[str, Fact]:

@@ -65,6 +65,8 @@ class Traffic:
     """`requests`, `cached`, and one entry a Failure."""
     seconds: list[float] = field(default_factory=list)
     """Latency of the last answers."""
+    trouble: SourceError | None = None
+    """What the source last answered instead of data; None once it has answered again."""
     skew: float | None = None
     """Our clock minus the source's, in seconds, from the Date header of the last answer."""
 
@@ -90,18 +92,19 @@ class Traffic:
             return None
         return self._until, self._why
 
-    async def enter(self) -> None:
+    async def enter(self) -> bool:
         """Pass the breaker: at once when closed, as the one probe after a pause, or after its probe.
 
-        Raises SourceError while the source is paused.
+        True for the probe. Raises SourceError while the source is paused.
         """
         self._remember()
         while self._until is not None:
             self._refuse_while_paused()
             if self._probe is None:
                 self._probe = asyncio.Event()
-                return
+                return True
             await self._probe.wait()
+        return False
 
     def admit(self) -> float:
         """Take a turn: seconds to wait before sending. Raises SourceError while the source is paused."""
@@ -141,6 +144,7 @@ class Traffic:
     def succeeded(self) -> None:
         """Note useful data: the pause, if any, is over. Called on the event loop."""
         self._fails = 0
+        self.trouble = None
         if self._probe is not None:
             self._until = None
             self.pauses.pause(self.source, None, "")
@@ -155,6 +159,7 @@ class Traffic:
             self.succeeded()
             return
         self._fails += 1
+        self.trouble = error
         pause = self._pause_after(error)
         if pause is None:
             return
@@ -163,6 +168,10 @@ class Traffic:
         self._fails = 0
         if error.failure is Failure.RATE_LIMITED:
             self.pauses.pause(self.source, self._until, self._why)
+        self._probe_over()
+
+    def abandoned(self) -> None:
+        """The probe ended without an answer, cancelled for example: the next in line probes instead."""
         self._probe_over()
 
     def _probe_over(self) -> None:
@@ -194,11 +203,16 @@ async def persistent(traffic: Traffic, work: Callable[[], Awaitable[T]]) -> T:
             wait_jitter=1.0,
         ):
             with attempt:
+                probing = False
                 try:
-                    await traffic.enter()
+                    probing = await traffic.enter()
                     result = await work()
                 except SourceError as error:
                     traffic.failed(error)
+                    raise
+                except BaseException:
+                    if probing:
+                        traffic.abandoned()
                     raise
                 traffic.succeeded()
                 return result

@@ -122,7 +122,8 @@ class YahooSource:
         ticker = self._yfinance.Ticker(yahoo_symbol(symbol), session=self._session)
         first = ticker.option_chain()
         if first.calls is None:
-            raise SourceError(YAHOO, Failure.NO_OPTIONS)
+            # The quote comes along whether or not there are options; without it the reply is another one.
+            raise SourceError(YAHOO, Failure.NO_OPTIONS if ticker._underlying else Failure.MISSING_FIELDS)
         listed = {date.fromisoformat(text): text for text in ticker.options}
         at_hand = _expiry_of(first)
         frames = []

@@ -20,6 +20,8 @@ YAHOO: Literal["yahoo"] = "yahoo"
 _DATA_HOSTS = ("query1.finance.yahoo.com", "query2.finance.yahoo.com")
 _RESOLVE = (CurlECode.COULDNT_RESOLVE_HOST, CurlECode.COULDNT_RESOLVE_PROXY)
 _UNREACHABLE = (*_RESOLVE, CurlECode.COULDNT_CONNECT, CurlECode.PROXY, CurlECode.INTERFACE_FAILED)
+_KEPT_COOKIE = "curlCffi"
+"""The library's name for the cookie it keeps in a file."""
 _LOCK = threading.Lock()
 
 
@@ -27,8 +29,9 @@ class PoliteSession(Session[Response]):
     """A browser-like session that waits its turn, counts, and ends an operation at a refusal.
 
     yfinance answers any status from 400 up with a new cookie, a new crumb and the same request again,
-    three requests for one, and keeps a 429's text as its crumb. Only a 401 may be mended that way; all
-    else is raised here as a SourceError, which the library lets through.
+    three requests for one, and keeps a refusal's text as its crumb. Only a 401 may be mended that way, once
+    for the crumb and once for the data of an operation; all else is raised here as a SourceError, which the
+    library lets through.
     """
 
     def __init__(self, access: Access) -> None:
@@ -45,7 +48,7 @@ class PoliteSession(Session[Response]):
 
     def begin(self) -> None:
         """A new operation of this thread starts: refused credentials are counted anew."""
-        self._own.refusals = 0
+        self._own.refused = set()
 
     def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Response:
         """Send one request in its turn. Raises SourceError for a refusal, curl's errors otherwise."""
@@ -63,13 +66,24 @@ class PoliteSession(Session[Response]):
         error = of_status(YAHOO, response.status_code, self._clock.now(), response.headers.get("Retry-After"))
         if error is None:
             return
-        if error.failure is Failure.UNAUTHORIZED:
-            self._own.refusals = getattr(self._own, "refusals", 0) + 1
-            if self._own.refusals < 2:
-                return
+        if error.failure is Failure.UNAUTHORIZED and self._mendable(path):
+            return
         if error.failure is Failure.NOT_FOUND and "/finance/" in path:
             raise SourceError(YAHOO, Failure.UNKNOWN_SYMBOL)
         raise error
+
+    def _mendable(self, path: str) -> bool:
+        refused: set[bool] = self._own.refused
+        of_crumb = path.endswith("/getcrumb")
+        if of_crumb in refused:
+            return False
+        refused.add(of_crumb)
+        # The library would take the refused cookie from its file again, in this process and the next.
+        from yfinance.cache import get_cookie_cache
+
+        get_cookie_cache().store(_KEPT_COOKIE, None)
+        self.cookies.clear()
+        return True
 
 
 def failure_of(error: RequestException) -> SourceError:

@@ -1,14 +1,13 @@
 """`variance`: the engine on the command line.
 
-Exit 0 with a result, 1 when the hard gate stops the run, 2 for bad use.
+Exit 0 with a result, 1 when there is none to be had (the hard gate, sources that do not answer), 2 for bad
+use.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -17,20 +16,20 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from engine import console as screens
+from engine.cli import live
+from engine.cli.request import LIVE, Opened, Request, opened
 from engine.errors import ConfigError, VarianceError
 from engine.market.columns import panel_of
-from engine.market.snapshot import Provider, Snapshot
 from engine.report import screen_csv, screen_json
-from engine.rules import Rules, load_rules, load_universe
+from engine.rules import load_rules
 from engine.screen.result import Row, Screen
 from engine.screen.screen import run_screen
 from engine.symbols import clean_symbol, known_symbol
 
-CONFIG = Path(__file__).resolve().parents[1] / "config"
+CONFIG = Path(__file__).resolve().parents[2] / "config"
 DEMO_SESSION = "2025-12-31"
 """The simulated market's day unless another is asked for; the demo plays the same."""
 FORMATS = ("table", "json", "csv")
-PROVIDERS = ("simulated", "recorded")
 View = Literal["screen", "vrp", "why"]
 
 app = typer.Typer(
@@ -40,8 +39,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=__doc__,
 )
+live.add_to(app, CONFIG)
 
-ProviderOption = Annotated[str, typer.Option(help="simulated or recorded.")]
+ProviderOption = Annotated[
+    str,
+    typer.Option(
+        help="auto (Tastytrade with credentials, else Yahoo), yahoo, tastytrade, cboe, recorded, simulated."
+    ),
+]
 DataOption = Annotated[Path | None, typer.Option(help="Folder of a recorded market.")]
 FormatOption = Annotated[str, typer.Option("--format", help="table, json or csv.")]
 ProfileOption = Annotated[str | None, typer.Option(help="A profile of trading_rules.json.")]
@@ -56,16 +61,6 @@ DatabaseOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    provider: str
-    data: Path | None
-    session: str
-    seed: int
-    config: Path
-    database: Path | None
-
-
 def _view(view: View, words: str) -> None:
     """Add one of the three looks at a market; they share every option."""
 
@@ -73,7 +68,7 @@ def _view(view: View, words: str) -> None:
         names: Annotated[
             list[str] | None, typer.Argument(help="Tickers; with screen the same as --symbols.")
         ] = None,
-        provider: ProviderOption = "simulated",
+        provider: ProviderOption = "auto",
         data: DataOption = None,
         form: FormatOption = "table",
         profile: ProfileOption = None,
@@ -86,13 +81,16 @@ def _view(view: View, words: str) -> None:
         database: DatabaseOption = None,
     ) -> None:
         _checked(form, FORMATS, "--format")
-        source = _Source(provider, data, session, seed, config, database)
         wanted = _listed([*(names or ()), *(symbols or "").split(",")])
-        result = _run(source, profile, lens, wanted or None if view == "screen" else None)
-        _show(form, result, _chosen(view, result, wanted, every), view)
-        if result.run.state == "aborted":
-            typer.echo(f"variance: {result.run.reason}", err=True)
-            raise typer.Exit(1)
+        if view != "screen" and not wanted and not every:
+            raise ConfigError(f"variance {view} needs a ticker, such as: variance {view} AAPL")
+        request = Request(provider, data, session, seed, config)
+        with opened(request, load_rules(config).using(profile, lens)) as source:
+            # A live name is asked for alone; a kept market is ranked whole, so that a rank means something.
+            alone = wanted if view == "screen" or (provider in LIVE and not every) else []
+            result = _run(source, alone or None, database)
+            _show(form, result, _chosen(view, result, wanted, every), view)
+            _leave_without_result(source, result)
 
     app.command(view, help=words)(command)
 
@@ -105,7 +103,7 @@ _view("why", "Every gate of a name with value, limit and distance, whether it pa
 @app.command()
 def snapshot(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
-    provider: ProviderOption = "simulated",
+    provider: ProviderOption = "auto",
     data: DataOption = None,
     symbols: SymbolsOption = None,
     session: SessionOption = DEMO_SESSION,
@@ -115,10 +113,9 @@ def snapshot(
     """Save the market as it is now, to be replayed with --provider recorded --data FOLDER."""
     from engine.market.recorded import write_snapshot
 
-    rules = load_rules(config)
-    source = _Source(provider, data, session, seed, config, None)
-    market = _market(source, rules, _listed((symbols or "").split(",")) or None)
-    write_snapshot(market, out)
+    with opened(Request(provider, data, session, seed, config), load_rules(config)) as source:
+        market = source.market(_listed((symbols or "").split(",")) or None)
+        write_snapshot(market, out)
     typer.echo(
         f"{len(market.underlyings)} names and {len(market.quotes)} quotes of {market.session} saved to {out}"
     )
@@ -159,8 +156,6 @@ def _listed(words: Sequence[str]) -> list[str]:
 def _chosen(view: View, result: Screen, wanted: Sequence[str], every: bool) -> list[Row]:
     if view == "screen":
         return list(result.rows if every else result.passed)
-    if not wanted and not every:
-        raise ConfigError(f"variance {view} needs a ticker, such as: variance {view} AAPL")
     if result.run.state == "aborted":
         return []
     held = [row.symbol for row in result.rows]
@@ -168,55 +163,35 @@ def _chosen(view: View, result: Screen, wanted: Sequence[str], every: bool) -> l
     return [row for row in map(result.find, symbols) if row is not None]
 
 
-def _provider(source: _Source, rules: Rules) -> Provider:
-    _checked(source.provider, PROVIDERS, "--provider")
-    if source.provider == "recorded":
-        if source.data is None:
-            raise ConfigError("--provider recorded needs --data FOLDER, the folder of a recorded market.")
-        from engine.market.recorded import RecordedMarket
-
-        return RecordedMarket(source.data, rules.benchmark)
-    from engine.market.simulated import SimulatedMarket
-
-    try:
-        day = date.fromisoformat(source.session)
-    except ValueError:
-        raise ConfigError(f"--session {source.session!r} is no day: write it as 2025-12-31.") from None
-    return SimulatedMarket(load_universe(source.config), day, seed=source.seed)
-
-
-def _market(source: _Source, rules: Rules, symbols: Sequence[str] | None) -> Snapshot:
-    provider = _provider(source, rules)
-    with screens.busy("reading the market"):
-        market = provider.snapshot()
-    if symbols is None:
-        return market
-    held = set(market.symbols)
-    if not held.intersection(symbols):
-        known_symbol(symbols[0] if symbols else "", held)
-    return market.only(symbols, rules.benchmark)
-
-
-def _run(source: _Source, profile: str | None, lens: str | None, symbols: Sequence[str] | None) -> Screen:
-    rules = load_rules(source.config).using(profile, lens)
-    market = _market(source, rules, symbols)
-    panel = panel_of(market, rules.benchmark)
+def _run(source: Opened, symbols: Sequence[str] | None, database: Path | None) -> Screen:
+    market = source.market(symbols)
+    panel = panel_of(market, source.rules.benchmark)
     history = None
-    if source.database is not None:
+    if database is not None:
         import stamina.instrumentation
 
         from engine.record.store import Store
 
         # A retry would be logged on standard output, into the middle of the JSON.
         stamina.instrumentation.set_on_retry_hooks(())
-        with Store.open(source.database) as store:
-            history = store.iv_history(panel.symbols, before=panel.session, realm=_realm(market))
-    with screens.progress_bar() as progress:
-        return run_screen(panel, rules, history, universe=symbols, progress=progress)
+        with Store.open(database) as store:
+            history = store.iv_history(panel.symbols, before=panel.session, realm=source.realm(market))
+    with screens.progress_bar("measuring") as progress:
+        return run_screen(panel, source.rules, history, universe=symbols, progress=progress)
 
 
-def _realm(market: Snapshot) -> Literal["simulated", "recorded"]:
-    return "simulated" if market.source.startswith("SIMULATED") else "recorded"
+def _leave_without_result(source: Opened, result: Screen) -> None:
+    """Say what stood in the way, a sentence a source; exit 1 when it left nothing to show."""
+    live = source.live
+    nothing = result.run.state == "aborted" or (
+        live is not None and (result.run.state == "outage" or not result.coverage.measured)
+    )
+    if nothing and result.run.reason:
+        typer.echo(f"variance: {result.run.reason}", err=True)
+    for sentence in live.troubles() if live is not None else ():
+        typer.echo(f"variance: {sentence}", err=True)
+    if nothing:
+        raise typer.Exit(1)
 
 
 def _show(form: str, result: Screen, rows: Sequence[Row], view: View) -> None:
@@ -231,7 +206,3 @@ def _show(form: str, result: Screen, rows: Sequence[Row], view: View) -> None:
         detail = {"vrp": screens.vrp_detail, "why": screens.why_detail}.get(view)
         for row in rows if detail else ():
             terminal.print(detail(result, row) if detail else "")
-
-
-if __name__ == "__main__":
-    main()

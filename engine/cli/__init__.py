@@ -1,0 +1,5 @@
+"""`variance`: the engine on the command line."""
+
+from engine.cli.app import main
+
+__all__ = ["main"]

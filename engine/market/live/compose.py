@@ -1,0 +1,70 @@
+"""The live market put together from an operator's settings; with the wall clock, chance and the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from engine.environment import LiveSettings
+from engine.market.live.access import Access
+from engine.market.live.cache import AnswerCache
+from engine.market.live.market import LiveMarket
+from engine.market.live.rules import load_proxies, load_sources
+from engine.market.live.sources import Choice, chosen_sources
+from engine.market.live.traffic import Clock
+from engine.rules import Listing, Rules
+
+
+def live_market(
+    settings: LiveSettings, choice: Choice, rules: Rules, listings: Sequence[Listing], config: Path
+) -> tuple[LiveMarket, Rules]:
+    """The market of the chosen sources, and the rules as they apply to it.
+
+    `hv_source: auto` becomes `provider` where Tastytrade takes part, `computed` otherwise. Raises
+    ConfigError or StoreError in one sentence.
+    """
+    access = access_of(settings, config)
+    try:
+        chosen = chosen_sources(access, choice)
+        settled = rules.settled(chosen.provider_values)
+        return LiveMarket(access, chosen, settled, listings, load_proxies(config)), settled
+    except BaseException:
+        access.cache.close()
+        raise
+
+
+def access_of(settings: LiveSettings, config: Path) -> Access:
+    """Clock, limits, cache and credentials. Raises ConfigError or StoreError."""
+    rules = load_sources(config)
+    return Access(
+        clock=clock_from(settings.stand_in_now),
+        rules=rules,
+        cache=AnswerCache(settings.cache_folder, rules.cache),
+        traffic={},
+        stand_in=settings.stand_in,
+        authority=settings.stand_in_ca,
+        tastytrade_secret=settings.tt_secret,
+        tastytrade_refresh=settings.tt_refresh,
+        cboe_allowed=settings.cboe_terms == "accepted",
+    )
+
+
+def clock_from(start: datetime | None) -> Clock:
+    """The wall clock, or one that shows `start` now and runs on from there."""
+    begun = time.monotonic()
+
+    def moved() -> datetime:
+        assert start is not None
+        return start + timedelta(seconds=time.monotonic() - begun)
+
+    return Clock(
+        now=(lambda: datetime.now(UTC)) if start is None else moved,
+        ticks=time.monotonic,
+        sleep=asyncio.sleep,
+        pause=time.sleep,
+        chance=random.random,
+    )

@@ -1,0 +1,100 @@
+"""The live market as a provider: its network on an event loop of its own, asked from any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+from anyio.from_thread import start_blocking_portal
+
+from engine.errors import SnapshotError
+from engine.market.live.access import Access
+from engine.market.live.doctor import Report, examined
+from engine.market.live.failures import REMEDIES
+from engine.market.live.gather import Gatherer, Progress, listing_of
+from engine.market.live.rules import Proxy
+from engine.market.live.sources import Chosen, opened_sources
+from engine.market.live.web import Web
+from engine.market.snapshot import Snapshot
+from engine.rules import Listing, Rules
+
+T = TypeVar("T")
+
+
+class LiveMarket:
+    """Provider over the chosen sources. Safe to ask from several threads; `close` when done.
+
+    One event loop in one thread owns every connection, so that pace, breaker and cache are one for all
+    who ask.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        chosen: Chosen,
+        rules: Rules,
+        listings: Sequence[Listing],
+        proxies: Sequence[Proxy],
+    ) -> None:
+        self.access = access
+        self.chosen = chosen
+        self._listings = {listing.symbol: listing for listing in listings}
+        self._proxies = {proxy.symbol: proxy for proxy in proxies}
+        self._rules = rules
+        self._closed = False
+        self._stack = ExitStack()
+        self._portal = self._stack.enter_context(start_blocking_portal("asyncio"))
+        self._gatherer = self._portal.call(self._built)
+
+    def snapshot(self, symbols: Sequence[str] | None = None, progress: Progress | None = None) -> Snapshot:
+        """The market of the operator's universe, or of `symbols`, whether they stand in it or not.
+
+        Blocks until the sources have answered or the run's deadline is over. A name that could not be had
+        carries its reason. Raises SnapshotError once closed.
+        """
+        listings = list(self._listings.values()) if symbols is None else [self._listing(s) for s in symbols]
+        return self._call(lambda: self._gatherer.snapshot(listings, progress))
+
+    def doctor(self, symbol: str) -> Report:
+        """Every source tried, and what would be used for one name."""
+        return self._call(lambda: examined(self._gatherer, self.chosen, self._listing(symbol)))
+
+    def on_loop(self, work: Callable[[Gatherer], Coroutine[Any, Any, T]]) -> T:
+        """Something else that needs the sources' connections, done where they live."""
+        return self._call(lambda: work(self._gatherer))
+
+    def troubles(self) -> list[str]:
+        """One sentence a source that did not answer when last asked, with what helps."""
+        return [
+            f"{error}. {REMEDIES[error.failure]}"
+            for traffic in self.access.traffic.values()
+            if (error := traffic.trouble) is not None
+        ]
+
+    def close(self) -> None:
+        """Let go of every connection and file; harmless when repeated."""
+        if not self._closed:
+            self._closed = True
+            self._portal.call(self._gatherer.aclose)
+            self._stack.close()
+            self.access.cache.close()
+
+    def _call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if self._closed:
+            raise SnapshotError("The market's connections are closed.")
+        result: T = self._portal.call(work)
+        return result
+
+    async def _built(self) -> Gatherer:
+        web = Web(self.access)
+        sources = opened_sources(self.access, web, self.chosen)
+        return Gatherer(self.access, sources, web, self._rules, self._proxies)
+
+    def _listing(self, symbol: str) -> Listing:
+        if symbol in self._listings:
+            return self._listings[symbol]
+        proxy: Mapping[str, Proxy] = self._proxies
+        if symbol in proxy:
+            return Listing(symbol=symbol, name=proxy[symbol].name, sector="Futures", asset_class="future")
+        return listing_of(symbol)

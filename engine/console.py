@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import Progress
@@ -151,6 +152,8 @@ def vrp_detail(screen: Screen, row: Row) -> RenderableType:
     table.add_column("Value", justify="right")
     table.add_column("Formula", style="dim")
     for metric in METRICS:
+        if metric.column == "provenance":
+            continue
         unit = " %" if metric.kind in ("volatility", "percent") else " pts" if metric.kind == "points" else ""
         value = row.values[metric.column]
         table.add_row(
@@ -159,9 +162,28 @@ def vrp_detail(screen: Screen, row: Row) -> RenderableType:
     score = MISSING if row.score is None else f"{row.score:.1f}"
     words = f"{row.symbol}: {row.signal or 'not measured'} · score {score} · {_verdict(row)}"
     notes = [f"{code}: {FLAGS[code]}" for code in row.flags]
-    return Group(
-        heading(screen), Text(), Text(words, style="bold"), table, Text("\n".join(notes), style="dim")
-    )
+    title, remarks = Text(words, style="bold"), Text("\n".join(notes), style="dim")
+    parts: list[RenderableType] = [heading(screen), Text(), title, table, remarks]
+    if row.provenance:
+        parts += [Text(), provenance_table(row.provenance)]
+    return Group(*parts)
+
+
+def provenance_table(said: Mapping[str, Mapping[str, Any]]) -> RenderableType:
+    """Where each value came from, and what another source said otherwise."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("Field", "Value", "Source", "How", "As of", "Others say"):
+        table.add_column(title, overflow="fold")
+    for name, part in said.items():
+        others = [f"{_plain(other.get('value'))} ({other['source']})" for other in part.get("otherwise", ())]
+        title = GLOSSARY[name].title if name in GLOSSARY else name.replace("_", " ").capitalize()
+        cells = (_plain(part.get(key)) for key in ("value", "source", "method", "at"))
+        table.add_row(title, *cells, ", ".join(others))
+    return table
+
+
+def _plain(value: object) -> str:
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def why_detail(screen: Screen, row: Row) -> RenderableType:

@@ -55,6 +55,7 @@ def row_shape(row: Row) -> dict[str, Any]:
         "score_share": row.score_share,
         "penalties": list(row.penalties),
         **row.values,
+        "provenance": row.provenance or None,
         "flags": list(row.flags),
         "gates": [_gate_shape(gate) for gate in row.gates],
         "tags": [_gate_shape(gate) for gate in row.tags],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bot.cards.card import Attachment, Button, Card
 from bot.cards.charts import describe, drawable, vrp_chart
@@ -13,6 +13,7 @@ from bot.cards.premium import denominator_line, premium_table, sampling_line, se
 from bot.cards.table import MISSING, count, fixed, known, percent_text, ratio, signed, times_text, whole
 from bot.cards.text import clean, dotted, escaped
 from engine.screen.flags import FLAGS
+from engine.screen.glossary import GLOSSARY
 from engine.screen.result import Row, Run
 
 __all__ = ["HistoryPoint", "vrp_card", "why_card"]
@@ -99,7 +100,8 @@ def _details(row: Row) -> tuple[str, ...]:
         _earnings(row),
         _trade(row),
         _score(row),
-        _provenance(row),
+        _data(row),
+        _sources(row),
         *_flags(row),
     )
     return tuple(line for line in lines if line)
@@ -192,7 +194,7 @@ def _hundredfold(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-def _provenance(row: Row) -> str:
+def _data(row: Row) -> str:
     near, far = (whole(row.number(column)) for column in ("iv_near_days", "iv_far_days"))
     expiries = " and ".join(days for days in dict.fromkeys((near, far)) if days != MISSING)
     error = known(row.number("iv_error"))
@@ -204,6 +206,25 @@ def _provenance(row: Row) -> str:
             f"quotes of {escaped(row.text('quote_session') or MISSING)}",
         )
     )
+
+
+def _sources(row: Row) -> str:
+    """Who said what, by source, and who said otherwise."""
+    by_source: dict[str, list[str]] = {}
+    for column, said in row.provenance.items():
+        title = GLOSSARY[column].title if column in GLOSSARY else column.replace("_", " ")
+        by_source.setdefault(str(said.get("source", MISSING)), []).append(title)
+    if not by_source:
+        return ""
+    words = [f"{escaped(source)}: {escaped(', '.join(titles), 200)}" for source, titles in by_source.items()]
+    return "**Sources** " + dotted((*words, *_dissent(row)))
+
+
+def _dissent(row: Row) -> Iterator[str]:
+    for column, said in row.provenance.items():
+        for other in said.get("otherwise", ()):
+            title = GLOSSARY[column].title if column in GLOSSARY else column.replace("_", " ")
+            yield escaped(f"{title} is {other.get('value')} by {other.get('source')}", 80)
 
 
 def _flags(row: Row) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ use.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,8 +28,6 @@ from engine.screen.screen import run_screen
 from engine.symbols import clean_symbol, known_symbol
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
-DEMO_SESSION = "2025-12-31"
-"""The simulated market's day unless another is asked for; the demo plays the same."""
 FORMATS = ("table", "json", "csv")
 View = Literal["screen", "vrp", "why"]
 
@@ -42,9 +41,10 @@ app = typer.Typer(
 live.add_to(app, CONFIG)
 
 ProviderOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="auto (Tastytrade with credentials, else Yahoo), yahoo, tastytrade, cboe, recorded, simulated."
+        help="auto (the default: Tastytrade with credentials, else Yahoo), yahoo, tastytrade, cboe, recorded, "
+        "simulated."
     ),
 ]
 DataOption = Annotated[Path | None, typer.Option(help="Folder of a recorded market.")]
@@ -53,8 +53,8 @@ ProfileOption = Annotated[str | None, typer.Option(help="A profile of trading_ru
 LensOption = Annotated[str | None, typer.Option(help="quarterly, yearly or consensus.")]
 SymbolsOption = Annotated[str | None, typer.Option(help="Tickers, separated by commas.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Names that failed as well.")]
-SessionOption = Annotated[str, typer.Option(help="Day of the simulated market.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of the simulated market.")]
+SessionOption = Annotated[str | None, typer.Option(help="Day of the simulated market.")]
+SeedOption = Annotated[int | None, typer.Option(help="Seed of the simulated market.")]
 ConfigOption = Annotated[Path, typer.Option(help="Folder of trading_rules.json and universe.csv.")]
 DatabaseOption = Annotated[
     Path | None, typer.Option(help="The bot's database: brings IV percentiles from stored closes.")
@@ -68,15 +68,15 @@ def _view(view: View, words: str) -> None:
         names: Annotated[
             list[str] | None, typer.Argument(help="Tickers; with screen the same as --symbols.")
         ] = None,
-        provider: ProviderOption = "auto",
+        provider: ProviderOption = None,
         data: DataOption = None,
         form: FormatOption = "table",
         profile: ProfileOption = None,
         lens: LensOption = None,
         symbols: SymbolsOption = None,
         every: AllOption = False,
-        session: SessionOption = DEMO_SESSION,
-        seed: SeedOption = 7,
+        session: SessionOption = None,
+        seed: SeedOption = None,
         config: ConfigOption = CONFIG,
         database: DatabaseOption = None,
     ) -> None:
@@ -84,10 +84,10 @@ def _view(view: View, words: str) -> None:
         wanted = _listed([*(names or ()), *(symbols or "").split(",")])
         if view != "screen" and not wanted and not every:
             raise ConfigError(f"variance {view} needs a ticker, such as: variance {view} AAPL")
-        request = Request(provider, data, session, seed, config)
+        request = Request.of(provider, data, session, seed, config)
         with opened(request, load_rules(config).using(profile, lens)) as source:
             # A live name is asked for alone; a kept market is ranked whole, so that a rank means something.
-            alone = wanted if view == "screen" or (provider in LIVE and not every) else []
+            alone = wanted if view == "screen" or (request.provider in LIVE and not every) else []
             result = _run(source, alone or None, database)
             _show(form, result, _chosen(view, result, wanted, every), view)
             _leave_without_result(source, result)
@@ -103,17 +103,17 @@ _view("why", "Every gate of a name with value, limit and distance, whether it pa
 @app.command()
 def snapshot(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
-    provider: ProviderOption = "auto",
+    provider: ProviderOption = None,
     data: DataOption = None,
     symbols: SymbolsOption = None,
-    session: SessionOption = DEMO_SESSION,
-    seed: SeedOption = 7,
+    session: SessionOption = None,
+    seed: SeedOption = None,
     config: ConfigOption = CONFIG,
 ) -> None:
     """Save the market as it is now, to be replayed with --provider recorded --data FOLDER."""
     from engine.market.recorded import write_snapshot
 
-    with opened(Request(provider, data, session, seed, config), load_rules(config)) as source:
+    with opened(Request.of(provider, data, session, seed, config), load_rules(config)) as source:
         market = source.market(_listed((symbols or "").split(",")) or None)
         write_snapshot(market, out)
     typer.echo(
@@ -123,6 +123,8 @@ def snapshot(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the console script; every failure is one sentence on standard error."""
+    # What the engine logs of a name's trouble is told with the name; without a handler it would be printed.
+    logging.getLogger("engine").addHandler(logging.NullHandler())
     try:
         status = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except typer.Abort:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.request import LIVE, opened_live
-from engine.console import busy
+from engine.console import busy, provenance_table
 from engine.errors import ConfigError, StoreError, VarianceError
 from engine.rules import load_rules, load_universe
 from engine.symbols import clean_symbol
@@ -121,17 +121,18 @@ def _sheet(report: Report) -> RenderableType:
         table.add_column(title, justify="right" if title == "Latency" else "left", overflow="fold")
     for check in report.checks:
         table.add_row(*_line(check))
-    fields = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("Field", "Value", "Source", "How", "As of"):
-        fields.add_column(title, overflow="fold")
-    for name, said in report.used.items():
-        cells = (said.get(key, "") for key in ("value", "source", "method", "at"))
-        fields.add_row(name, *(_cell(cell) for cell in cells))
     missing = f" ({report.missing})" if report.missing else ""
     heading = f"{report.symbol}: {100 * report.coverage:.0f} % of the fields filled{missing}"
     kept = ", ".join(f"{name} {count['good']} good of {count['answers']}" for name, count in _counts(report))
     where = f"Cache: {report.cache['folder']}" + (f" ({kept})" if kept else " (empty)")
-    return Group(table, Text(), Text(heading, style="bold"), fields, Text(), Text(where, style="dim"))
+    return Group(
+        table,
+        Text(),
+        Text(heading, style="bold"),
+        provenance_table(report.used),
+        Text(),
+        Text(where, style="dim"),
+    )
 
 
 def _counts(report: Report) -> list[tuple[str, dict[str, int]]]:
@@ -148,7 +149,3 @@ def _line(check: Check) -> tuple[Text, str, str, str, Text]:
     if check.remedy:
         detail.append(f"\n{check.remedy}", style="yellow")
     return mark, check.name, latency, check.limit, detail
-
-
-def _cell(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from engine.market.live.sources import Choice
 
 LIVE = ("auto", "yahoo", "tastytrade", "cboe")
+DEMO_SESSION = "2025-12-31"
+"""The simulated market's day unless another is asked for; the demo plays the same."""
+DEMO_SEED = 7
 PROVIDERS = (*LIVE, "recorded", "simulated")
 
 
@@ -31,9 +34,29 @@ class Request:
 
     provider: str
     data: Path | None
-    session: str
-    seed: int
+    session: str | None
+    seed: int | None
     config: Path
+
+    @classmethod
+    def of(
+        cls, provider: str | None, data: Path | None, session: str | None, seed: int | None, config: Path
+    ) -> Request:
+        """What was typed; without a provider, a folder means a recorded market, a day or seed a made-up one.
+
+        Raises ConfigError for an unknown provider, or for options of another one.
+        """
+        made_up = session is not None or seed is not None
+        provider = provider or ("recorded" if data else "simulated" if made_up else "auto")
+        if provider not in PROVIDERS:
+            raise ConfigError(f"--provider {provider!r} is not known: use one of {', '.join(PROVIDERS)}.")
+        if data is not None and provider != "recorded":
+            raise ConfigError(f"--provider {provider}: only a recorded market has a --data folder.")
+        if made_up and provider != "simulated":
+            raise ConfigError(
+                f"--provider {provider}: only the simulated market has a --session and a --seed."
+            )
+        return cls(provider, data, session, seed, config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +92,6 @@ class Opened:
 @contextmanager
 def opened(request: Request, rules: Rules) -> Iterator[Opened]:
     """The market a request names. Raises ConfigError, SnapshotError or StoreError in one sentence."""
-    if request.provider not in PROVIDERS:
-        raise ConfigError(f"--provider {request.provider!r} is not known: use one of {', '.join(PROVIDERS)}.")
     if request.provider not in LIVE:
         yield Opened(_kept_market(request, rules), rules)
         return
@@ -107,7 +128,8 @@ def _kept_market(request: Request, rules: Rules) -> Provider:
     from engine.market.simulated import SimulatedMarket
 
     try:
-        day = date.fromisoformat(request.session)
+        day = date.fromisoformat(request.session or DEMO_SESSION)
     except ValueError:
         raise ConfigError(f"--session {request.session!r} is no day: write it as 2025-12-31.") from None
-    return SimulatedMarket(load_universe(request.config), day, seed=request.seed)
+    seed = DEMO_SEED if request.seed is None else request.seed
+    return SimulatedMarket(load_universe(request.config), day, seed=seed)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from engine.panel import Kind
 
@@ -66,6 +67,13 @@ class Row:
         """A text column, None when missing. Raises KeyError for an unknown column."""
         value = self.values[column]
         return value if isinstance(value, str) else None
+
+    @property
+    def provenance(self) -> dict[str, dict[str, Any]]:
+        """Source, method and time of each value by its column; empty where a market brings none."""
+        text = self.text("provenance")
+        said: dict[str, dict[str, Any]] = json.loads(text) if text else {}
+        return said
 
     @property
     def failed(self) -> tuple[Gate, ...]:

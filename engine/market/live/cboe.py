@@ -60,8 +60,8 @@ class CboeSource:
     async def chain(self, symbol: str, asked: Asked) -> Chain:
         """Quotes of the expiries the run needs, 15 minutes old while the market is open.
 
-        Quotes of 0 stay as delivered. `traded` is the newest trade of the name or a contract, never the
-        stamp of the file. Facts: spot (the session's close once that is over) and iv30_provider
+        Bids and asks of 0 stay as delivered. `traded` is the newest trade of the name or a contract, never
+        the stamp of the file. Facts: spot (the session's close once that is over) and iv30_provider
         (fraction). Raises SourceError: UNKNOWN_SYMBOL, EMPTY_CHAIN, MISSING_FIELDS, UNREADABLE, or what
         the line did.
         """
@@ -156,13 +156,17 @@ def _roots(parsed: Iterable[tuple[str, date, str, float]], symbol: str) -> dict[
     second = _PM_ROOTS.get(plain)
     found: dict[date, str] = {}
     for root, day, _, _ in parsed:
-        if root == second or (root == plain and found.get(day) != second):
+        if root == second:
             found[day] = root
+        elif root == plain:
+            found.setdefault(day, root)
     return found
 
 
 def _quotes(rows: Rows, parsed: Sequence[tuple[str, date, str, float]]) -> pd.DataFrame:
     frame = pd.DataFrame({ours: _floats(row[theirs] for row in rows) for ours, theirs in _NUMBERS.items()})
+    # Cboe writes 0 for a contract that never traded.
+    frame["last"] = frame["last"].where(frame["last"] > 0)
     frame["strike"] = np.array([strike for _, _, _, strike in parsed], dtype=np.float64)
     frame["expiration"] = np.array([day for _, day, _, _ in parsed], dtype="datetime64[s]")
     frame["right"] = [right for _, _, right, _ in parsed]

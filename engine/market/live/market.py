@@ -83,7 +83,13 @@ class LiveMarket:
     def _call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if self._closed:
             raise SnapshotError("The market's connections are closed.")
-        result: T = self._portal.call(work)
+        under_way = self._portal.start_task_soon(work)
+        try:
+            result: T = under_way.result()
+        except BaseException:
+            # Ctrl-C: what is under way must not go on asking behind a closed market.
+            under_way.cancel()
+            raise
         return result
 
     async def _built(self) -> Gatherer:

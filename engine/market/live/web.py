@@ -103,6 +103,7 @@ class Web:
             params=params,
             headers=headers,
             proxy=self._access.stand_in,
+            middlewares=(_in_turn(traffic),),
             timeout=aiohttp.ClientTimeout(total=traffic.limits.timeout_seconds),
         ) as response:
             traffic.answered(clock.ticks() - started, response.headers.get("Date"))
@@ -136,6 +137,24 @@ class Web:
                 trust_env=self._access.stand_in is None,
             )
         return self._session
+
+
+def _in_turn(traffic: Traffic) -> aiohttp.ClientMiddlewareType:
+    """Lets every further request of an operation wait its turn, too: a redirect, or aiohttp's own second
+    try on a connection that was cut.
+    """
+    sent = False
+
+    async def wait(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        nonlocal sent
+        if sent:
+            await traffic.turn()
+        sent = True
+        return await handler(request)
+
+    return wait
 
 
 async def _limited(source: str, response: aiohttp.ClientResponse) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -29,10 +30,13 @@ from engine.market.recorded import RecordedMarket
 from engine.market.sessions import close_of, sessions_before
 from engine.market.simulated import SimulatedMarket
 from engine.market.snapshot import Provider
+from engine.record.rows import Realm
 from engine.record.store import Store
 from engine.rules import Listing, Rules, load_pairs, load_rules, load_universe
 
 Now = Callable[[], datetime]
+SHORTEST_WAIT = timedelta(minutes=1)
+"""Between two tries for a market, whatever a source says."""
 log = structlog.get_logger("variance.app")
 
 # discord.py warns of missing voice libraries at every start; this bot never speaks.
@@ -82,13 +86,24 @@ class VarianceBot(commands.Bot):
             self._first_market = asyncio.create_task(self._take_first_market(), name="first market")
 
     async def _take_first_market(self) -> None:
-        """The first question tries again; until then the log says what stood in the way."""
+        """The first market, and while it lacks too much to be ranked whole, again when sources may answer."""
+        while (again := await self._try_market()) is not None:
+            wait = max(SHORTEST_WAIT, again - self.now())
+            log.warning("market incomplete", next_try=again.isoformat(timespec="seconds"))
+            await asyncio.sleep(wait.total_seconds())
+
+    async def _try_market(self) -> datetime | None:
+        """When to try again; None when there is no need, or a question will do it."""
         try:
-            await self.service.refresh()
+            market = await self.service.refresh()
         except VarianceError as error:
             log.error("no market", error=type(error).__name__, reason=str(error))
         except Exception:
             log.exception("no market")
+        else:
+            whole = market.official.screen.run.state == "complete"
+            return None if whole else market.panel.next_try
+        return None
 
     def offered(self, typed: str, found: list[Choice]) -> list[Choice]:
         """The choices for what was typed so far."""
@@ -124,9 +139,22 @@ def compose(settings: Settings, now: Now) -> VarianceBot:
     rules = load_rules(settings.config)
     load_pairs(settings.config)
     listings = load_universe(settings.config)
-    provider, universe = provider_of(settings, rules, listings, now())
     store = Store.open(settings.database)
-    return build(provider, rules, listings, store, now, universe=universe, sync_guild=settings.sync_guild)
+    try:
+        chosen = provider_of(settings, rules, listings, now())
+    except VarianceError:
+        store.close()
+        raise
+    return build(
+        chosen.provider,
+        chosen.rules,
+        listings,
+        store,
+        now,
+        realm=chosen.realm,
+        universe=chosen.universe,
+        sync_guild=settings.sync_guild,
+    )
 
 
 def build(
@@ -136,29 +164,47 @@ def build(
     store: Store,
     now: Now,
     *,
+    realm: Realm = "recorded",
     universe: Sequence[str] | None = None,
     sync_guild: int | None = None,
 ) -> VarianceBot:
     """The bot over given parts; `universe` names what a market is asked for, None is all it lists."""
-    service = MarketService(provider, rules, store, universe=universe, listings=listings)
+    service = MarketService(provider, rules, store, realm=realm, universe=universe, listings=listings)
     return VarianceBot(service, now, sync_guild)
 
 
-def provider_of(
-    settings: Settings, rules: Rules, listings: Sequence[Listing], now: datetime
-) -> tuple[Provider, Sequence[str] | None]:
-    """The chosen market and the names it is asked for. Raises ConfigError for a folder that holds none."""
-    if settings.provider == "recorded":
-        folder = settings.data
-        if folder is None or not (folder / "snapshot.json").is_file():
-            raise ConfigError(
-                f"{variable('data')} is {str(folder)!r}; "
-                "allowed is the folder of a recorded market, with snapshot.json in it"
-            )
-        return RecordedMarket(folder, rules.benchmark), None
-    log.warning("the market is SIMULATED: no number of it is real; set VARIANCE_PROVIDER for another")
-    market = SimulatedMarket(listings, last_close(now), "close", settings.seed)
-    return market, [listing.symbol for listing in listings]
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The market the settings name, with the rules as they apply to it."""
+
+    provider: Provider
+    rules: Rules
+    realm: Realm
+    universe: Sequence[str] | None
+
+
+def provider_of(settings: Settings, rules: Rules, listings: Sequence[Listing], now: datetime) -> Chosen:
+    """The chosen market. Raises ConfigError for one that lacks what it needs."""
+    names = [listing.symbol for listing in listings]
+    match settings.provider:
+        case "recorded":
+            folder = settings.data
+            if folder is None or not (folder / "snapshot.json").is_file():
+                raise ConfigError(
+                    f"{variable('data')} is {str(folder)!r}; "
+                    "allowed is the folder of a recorded market, with snapshot.json in it"
+                )
+            return Chosen(RecordedMarket(folder, rules.benchmark), rules, "recorded", None)
+        case "simulated":
+            log.warning("the market is SIMULATED: no number of it is real; set VARIANCE_PROVIDER for another")
+            market = SimulatedMarket(listings, last_close(now), "close", settings.seed)
+            return Chosen(market, rules, "simulated", names)
+        case live:
+            from engine.market.live.compose import live_market
+
+            provider, settled = live_market(settings, live, rules, listings, settings.config)
+            log.info("the market is live", sources=list(provider.chosen.sources))
+            return Chosen(provider, settled, "live", names)
 
 
 def last_close(now: datetime) -> date:

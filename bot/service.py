@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -17,9 +17,10 @@ import structlog
 
 from bot.failures import NoMarketError, RunGoneError, TooSlowError
 from bot.inputs import SymbolIndex
+from engine.errors import UnknownSymbolError, VarianceError
 from engine.market.columns import panel_of
-from engine.market.snapshot import SIMULATED, Provider
-from engine.panel import Panel
+from engine.market.snapshot import SIMULATED, LiveProvider, Provider, Snapshot
+from engine.panel import Kind, Panel
 from engine.record.rows import Realm, realm_of
 from engine.record.store import Counts, Point, Store
 from engine.rules import Listing, Rules
@@ -33,7 +34,10 @@ log = structlog.get_logger("variance.service")
 
 DEADLINE = 60.0
 """Seconds a person's question may take before it is answered with a sentence instead."""
-REFRESH_DEADLINE = 600.0
+REFRESH_DEADLINE = 3600.0
+"""The same for a whole run; the sources have a deadline of their own well before."""
+AT_THE_LINE = 4
+"""Questions that may wait for a live market at a time."""
 KEPT_RUNS = 8
 """Stored runs held in memory for buttons of earlier posts."""
 
@@ -77,8 +81,8 @@ class Market:
 class MarketService:
     """Holds provider, rules and record; the only place of the bot that runs the engine.
 
-    Measuring and judging take turns on one worker thread, reading the record and drawing on another, so
-    that a look-up does not wait for a screen. Equal requests under way share one piece of work.
+    Waiting for a live market, measuring and judging, reading the record and drawing have threads of their
+    own, so that a look-up does not wait for a screen. Equal requests under way share one piece of work.
     """
 
     def __init__(
@@ -101,10 +105,14 @@ class MarketService:
         self._listed = SymbolIndex((listing.symbol, listing.name) for listing in listings)
         self._listed_sectors = tuple(sorted({listing.sector for listing in listings}))
         self._deadline = deadline
+        self._live = provider if isinstance(provider, LiveProvider) else None
+        self._far = (0, 0)
+        self._line = ThreadPoolExecutor(AT_THE_LINE, thread_name_prefix="line")
         self._engine = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._flights: dict[object, asyncio.Future[Any]] = {}
         self._runs: OrderedDict[int, Screen] = OrderedDict()
+        self._renewing: asyncio.Task[None] | None = None
 
     @property
     def index(self) -> SymbolIndex:
@@ -116,12 +124,17 @@ class MarketService:
         """Sectors of the market, or those of the universe file before there is one."""
         return self._listed_sectors if self.market is None else self.market.sectors
 
-    async def refresh(self) -> Market:
+    @property
+    def answers_any(self) -> bool:
+        """Whether a name outside the universe may be asked for."""
+        return self._live is not None
+
+    async def refresh(self, deadline: float = REFRESH_DEADLINE) -> Market:
         """Take the provider's market, measure it once, judge it and keep the official run.
 
         Raises SnapshotError or StoreError when there is none to be had; the market before stays.
         """
-        market = await self._once("refresh", self._engine, self._take, REFRESH_DEADLINE)
+        market = await self._shared("refresh", self._taken, deadline)
         if market is not self.market:
             self.market = market
             run, coverage = market.official.screen.run, market.official.screen.coverage
@@ -138,8 +151,36 @@ class MarketService:
         return market
 
     async def ready(self) -> Market:
-        """The market at hand, waiting for the first one when there is none yet."""
-        return self.market if self.market is not None else await self.refresh()
+        """The market at hand, waiting for the first one when there is none yet.
+
+        A live market that a newer run has overtaken is answered from and renewed meanwhile.
+        """
+        if self.market is not None:
+            self._renew_if_due(self.market)
+            return self.market
+        try:
+            return await self.refresh(self._deadline)
+        except TooSlowError:
+            done, total = self._far
+            if self._live is None or not total:
+                raise
+            raise TooSlowError(
+                f"The first screen is still being gathered ({done} of {total} names); "
+                "a single name is answered at once: /vrp."
+            ) from None
+
+    def _renew_if_due(self, market: Market) -> None:
+        run = market.official.screen.run
+        if self._live is None or "refresh" in self._flights:
+            return
+        if _place(self._live.latest_run()) > _place((run.session, run.kind)):
+            self._renewing = asyncio.create_task(self._renew(), name="renewal")
+
+    async def _renew(self) -> None:
+        try:
+            await self.refresh()
+        except VarianceError as error:
+            log.error("no newer market", reason=str(error))
 
     async def screen(self, profile: str | None = None, lens: str | None = None) -> Judged:
         """The market judged under a profile and a lens; kept, so that its buttons find it again."""
@@ -172,6 +213,8 @@ class MarketService:
 
         Raises UnknownSymbolError with suggestions, NoMarketError when the run ranks nothing at all.
         """
+        if run_id is None and self._live is not None and not self._has_now(symbol, self._live):
+            return await self._looked_up(symbol)
         judged = await self.screen() if run_id is None else Judged(run_id, await self.stored(run_id))
         row = judged.screen.find(symbol)
         if row is None:
@@ -180,6 +223,37 @@ class MarketService:
             SymbolIndex((each.symbol, each.text("name")) for each in judged.screen.rows).require(symbol)
             raise RunGoneError("That name is not in the run any more.")
         return row, judged
+
+    def _has_now(self, symbol: str, live: LiveProvider) -> bool:
+        """Whether the market at hand answers for a name as well as a question to the sources would."""
+        if self.market is None:
+            return False
+        screen = self.market.official.screen
+        return screen.find(symbol) is not None and live.is_current(screen.run.asof)
+
+    async def _looked_up(self, symbol: str) -> tuple[Row, Judged]:
+        """The short way: one name, asked for by itself. Raises UnknownSymbolError, SnapshotError."""
+        judged = await self._shared(("single", symbol), lambda: self._single(symbol))
+        row = judged.screen.find(symbol)
+        if row is None or (row.text("missing_reason") or "").startswith("unknown symbol"):
+            raise UnknownSymbolError(symbol, self.index.near(symbol))
+        return row, judged
+
+    async def _single(self, symbol: str) -> Judged:
+        loop = asyncio.get_running_loop()
+        market = await loop.run_in_executor(self._line, self._provider.snapshot, [symbol])
+        return await loop.run_in_executor(self._engine, self._judge_single, market, symbol)
+
+    def _judge_single(self, market: Snapshot, symbol: str) -> Judged:
+        panel = panel_of(market, self.rules.benchmark)
+        table = self._measured(panel, self.rules) if panel.benchmark else None
+        universe = [symbol]
+        screen = (
+            run_screen(panel, self.rules, universe=universe)
+            if table is None
+            else screen_of(panel, table, self.rules, universe)
+        ).unranked()
+        return Judged(self._save(screen, self.rules, official=False), screen)
 
     def history(self, symbol: str, screen: Screen) -> list[Point]:
         """Official closes of a name up to the screen's session, oldest first. Reads the disk: at the desk."""
@@ -210,16 +284,26 @@ class MarketService:
 
     def close(self) -> None:
         """Let the work under way finish, then close the record; harmless when repeated."""
-        for pool in (self._engine, self._desk):
+        if self._live is not None:
+            self._live.close()
+        for pool in (self._line, self._engine, self._desk):
             pool.shutdown(wait=True, cancel_futures=True)
         self.store.close()
 
     async def _once(
         self, key: object, pool: ThreadPoolExecutor, work: Callable[[], T], deadline: float | None = None
     ) -> T:
+        def start() -> asyncio.Future[T]:
+            return asyncio.get_running_loop().run_in_executor(pool, work)
+
+        return await self._shared(key, start, deadline)
+
+    async def _shared(
+        self, key: object, start: Callable[[], Awaitable[T]], deadline: float | None = None
+    ) -> T:
         flight = self._flights.get(key)
         if flight is None:
-            flight = asyncio.get_running_loop().run_in_executor(pool, work)
+            flight = asyncio.ensure_future(start())
             self._flights[key] = flight
             flight.add_done_callback(lambda done: self._landed(key, done))
         try:
@@ -236,9 +320,22 @@ class MarketService:
         if not flight.cancelled() and (error := flight.exception()) is not None:
             log.debug("work failed", error=type(error).__name__)
 
+    async def _taken(self) -> Market:
+        loop = asyncio.get_running_loop()
+        snapshot = await loop.run_in_executor(self._line, self._asked_market)
+        return await loop.run_in_executor(self._engine, self._take, snapshot)
+
+    def _asked_market(self) -> Snapshot:
+        if self._live is not None:
+            return self._live.snapshot(None, self._note_progress)
+        with _uncollected():
+            return self._provider.snapshot()
+
+    def _note_progress(self, done: int, total: int) -> None:
+        self._far = (done, total)
+
     @_uncollected()
-    def _take(self) -> Market:
-        snapshot = self._provider.snapshot()
+    def _take(self, snapshot: Snapshot) -> Market:
         panel = panel_of(snapshot, self.rules.benchmark)
         rules = self.rules
         table = self._measured(panel, rules) if panel.benchmark else None
@@ -280,6 +377,11 @@ class MarketService:
         if self.store.run_info(run_id) is None:
             raise RunGoneError("That run is no longer in the record; /screen shows the current one.")
         return self.store.load(run_id)
+
+
+def _place(run: tuple[date, Kind]) -> tuple[date, bool]:
+    """Runs in the order of the day: the open before the close."""
+    return run[0], run[1] == "close"
 
 
 def rules_body(rules: Rules) -> str:

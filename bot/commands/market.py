@@ -87,8 +87,9 @@ class Market(commands.Cog):
         """
         self.bot.limits.count(interaction, "lookup")
         symbol = ticker(typed)
-        market = self.bot.service.market
-        return symbol if market is None else market.index.require(symbol)
+        service = self.bot.service
+        anything = service.market is None or service.answers_any
+        return symbol if anything else service.index.require(symbol)
 
     @vrp.autocomplete("symbol")
     @why.autocomplete("symbol")

@@ -43,8 +43,8 @@ live.add_to(app, CONFIG)
 ProviderOption = Annotated[
     str | None,
     typer.Option(
-        help="auto (the default: Tastytrade with credentials, else Yahoo), yahoo, tastytrade, cboe, recorded, "
-        "simulated."
+        help="auto (the default: Tastytrade with credentials, else Yahoo), yahoo, tastytrade, cboe, "
+        "recorded or simulated."
     ),
 ]
 DataOption = Annotated[Path | None, typer.Option(help="Folder of a recorded market.")]

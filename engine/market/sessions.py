@@ -84,6 +84,21 @@ def session_of(instant: datetime) -> date:
     return found
 
 
+def latest_run(now: datetime, after_open: timedelta, after_close: timedelta) -> tuple[date, str]:
+    """Session and kind ("open" or "close") of the newest run that is due at `now`.
+
+    An open run is due `after_open` after 09:30, a close run `after_close` after the session's close.
+    """
+    session = session_of(now)
+    if now >= close_of(session) + after_close:
+        return session, "close"
+    opened = datetime.combine(session, time(9, 30), NEW_YORK)
+    if now >= opened + after_open:
+        return session, "open"
+    before: date = sessions_before(session - timedelta(days=1), 1)[-1].astype(date)
+    return before, "close"
+
+
 def years_to_settlement(asof: datetime, expirations: DayArray) -> FloatArray:
     """ACT/365 in minutes from `asof` to 16:00 New York of each expiration day; negative once settled."""
     days, where = np.unique(expirations.astype("datetime64[D]"), return_inverse=True)

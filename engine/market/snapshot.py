@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -117,4 +117,29 @@ class Provider(Protocol):
 
         Raises SnapshotError when there is nothing to be had.
         """
+        ...
+
+
+Progress = Callable[[int, int], None]
+"""Told how many names are done, of how many."""
+
+
+@runtime_checkable
+class LiveProvider(Protocol):
+    """A provider whose market moves on: any name may be asked for, and an answer grows old."""
+
+    def snapshot(self, symbols: Sequence[str] | None = None, progress: Progress | None = None) -> Snapshot:
+        """As Provider's, telling how far it has come."""
+        ...
+
+    def is_current(self, asof: datetime) -> bool:
+        """Whether asking again would bring the same quotes as at `asof`."""
+        ...
+
+    def latest_run(self) -> tuple[date, Kind]:
+        """The session and kind a whole run of this moment belongs to."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; what is under way ends with SnapshotError."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -156,3 +156,7 @@ class Screen:
             near_misses=tuple(symbol for symbol in self.near_misses if symbol in wanted),
             notes=self.notes,
         )
+
+    def unranked(self) -> Screen:
+        """The same run of a name looked up by itself: where it would stand among others is not known."""
+        return replace(self, rows=tuple(replace(row, rank=None) for row in self.rows))

@@ -59,7 +59,7 @@ async def test_equal_questions_share_one_measurement(service: MarketService, pro
 async def test_the_engine_works_off_the_event_loop(service: MarketService, provider: Counted) -> None:
     await service.refresh()
     assert threading.current_thread().name not in provider.threads
-    assert all(name.startswith("engine") for name in provider.threads)
+    assert all(name.startswith("line") for name in provider.threads)
 
 
 async def test_the_event_loop_goes_on_while_the_engine_works(

@@ -119,14 +119,21 @@ async def stand_in() -> AsyncIterator[StandIn]:
     await runner.cleanup()
 
 
-async def start(tmp_path: Path, port: int) -> asyncio.subprocess.Process:
+NOBODY = "http://127.0.0.1:1"
+"""Where nothing listens: a machine without a network."""
+
+
+async def start(tmp_path: Path, port: int, **settings: str) -> asyncio.subprocess.Process:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {
         TOKEN: GOOD,
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "VARIANCE_DISCORD_API": f"http://127.0.0.1:{port}/api",
         "VARIANCE_DISCORD_GATEWAY": f"ws://127.0.0.1:{port}/gateway",
+        "VARIANCE_PROVIDER": "simulated",
+        "VARIANCE_CACHE": str(tmp_path / "cache"),
     }
+    environment |= settings
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot"), cwd=tmp_path, env=environment, stderr=asyncio.subprocess.PIPE
     )
@@ -153,6 +160,25 @@ async def test_a_start_syncs_connects_screens_and_stops_on_sigterm(stand_in: Sta
     assert stand_in.identified["intents"] == 1
     assert (tmp_path / "var" / "variance.db").is_file()
     await asyncio.wait_for(stand_in.closed.wait(), 5)
+
+
+async def test_without_a_network_the_bot_starts_says_so_and_plans_the_next_try(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    process = await start(tmp_path, stand_in.port, VARIANCE_PROVIDER="auto", VARIANCE_STAND_IN=NOBODY)
+    assert process.stderr is not None
+    lines: list[str] = []
+    while not any("market incomplete" in line for line in lines):
+        lines.append((await asyncio.wait_for(process.stderr.readline(), 60)).decode())
+        assert lines[-1], "".join(lines)
+    process.send_signal(signal.SIGTERM)
+    rest = (await asyncio.wait_for(process.stderr.read(), 30)).decode()
+    text = "".join(lines) + rest
+    assert await process.wait() == 0, text
+    assert "the market is live" in text
+    assert "state=aborted" in text
+    assert "next_try=" in text
+    assert "Traceback" not in text
 
 
 async def test_a_refused_token_is_one_sentence_and_status_2(stand_in: StandIn, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -135,11 +136,24 @@ class DxLink:
         wanted = [symbol for symbol in part if symbol not in caught.complete]
         seconds = self._line.traffic.limits.timeout_seconds
         with mapped(), anyio.move_on_after(seconds):
-            async with DXLinkStreamer(session) as stream:
+            async with _closing(DXLinkStreamer(session)) as stream:
                 await subscribe(stream, wanted)
                 await _drain(stream, getattr(dxfeed, kind), take, set(wanted), caught, seconds)
         if not caught.values and not caught.complete:
             raise SourceError(TASTYTRADE, Failure.TIMED_OUT, detail="nothing came from the stream")
+
+
+@asynccontextmanager
+async def _closing(stream: DXLinkStreamer) -> AsyncIterator[DXLinkStreamer]:
+    """The stream connected; its queues closed afterwards, which the SDK leaves to the interpreter."""
+    try:
+        async with stream:
+            yield stream
+    finally:
+        for sender in stream._send.values():
+            sender.close()
+        for receiver in stream._recv.values():
+            receiver.close()
 
 
 async def _drain(

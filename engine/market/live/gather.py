@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
@@ -24,10 +24,9 @@ from engine.market.live.splits import JUMP
 from engine.market.live.stages import Loosest, ruled_out
 from engine.market.live.web import Web
 from engine.market.sessions import close_of, session_of
-from engine.market.snapshot import Snapshot
+from engine.market.snapshot import Progress, Snapshot
 from engine.rules import Listing, Rules
 
-Progress = Callable[[int, int], None]
 log = logging.getLogger(__name__)
 
 AT_ONCE = 16

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 from anyio.from_thread import start_blocking_portal
 
 from engine.errors import SnapshotError
 from engine.market.live.access import Access
+from engine.market.live.cache import good_until
 from engine.market.live.doctor import Report, examined
 from engine.market.live.failures import REMEDIES
-from engine.market.live.gather import Gatherer, Progress, listing_of
+from engine.market.live.gather import Gatherer, listing_of
 from engine.market.live.rules import Proxy
 from engine.market.live.sources import Chosen, opened_sources
 from engine.market.live.web import Web
-from engine.market.snapshot import Snapshot
+from engine.market.sessions import latest_run, session_of
+from engine.market.snapshot import Progress, Snapshot
+from engine.panel import Kind
 from engine.rules import Listing, Rules
 
 T = TypeVar("T")
+
+AFTER_OPEN = timedelta(minutes=20)
+"""Quotes are wide and wild in the first minutes."""
+AFTER_CLOSE = timedelta(minutes=16)
+"""Delayed sources show the closing quotes by then."""
 
 
 class LiveMarket:
@@ -43,6 +53,7 @@ class LiveMarket:
         self._proxies = {proxy.symbol: proxy for proxy in proxies}
         self._rules = rules
         self._closed = False
+        self._under_way: set[Future[Any]] = set()
         self._stack = ExitStack()
         self._portal = self._stack.enter_context(start_blocking_portal("asyncio"))
         self._gatherer = self._portal.call(self._built)
@@ -55,6 +66,17 @@ class LiveMarket:
         """
         listings = list(self._listings.values()) if symbols is None else [self._listing(s) for s in symbols]
         return self._call(lambda: self._gatherer.snapshot(listings, progress))
+
+    def is_current(self, asof: datetime) -> bool:
+        """Whether quotes of `asof` are of this session and no older than the cache allows."""
+        now = self.access.clock.now()
+        fresh = good_until("chain", asof, self.access.rules.cache) > now
+        return fresh and session_of(now) == session_of(asof)
+
+    def latest_run(self) -> tuple[date, Kind]:
+        """The run a whole market of this moment is: the open once quotes have settled, else a close."""
+        session, kind = latest_run(self.access.clock.now(), AFTER_OPEN, AFTER_CLOSE)
+        return session, "open" if kind == "open" else "close"
 
     def doctor(self, symbol: str) -> Report:
         """Every source tried, and what would be used for one name."""
@@ -73,9 +95,11 @@ class LiveMarket:
         ]
 
     def close(self) -> None:
-        """Let go of every connection and file; harmless when repeated."""
+        """End what is under way, let go of every connection and file; harmless when repeated."""
         if not self._closed:
             self._closed = True
+            for under_way in list(self._under_way):
+                under_way.cancel()
             self._portal.call(self._gatherer.aclose)
             self._stack.close()
             self.access.cache.close()
@@ -83,14 +107,17 @@ class LiveMarket:
     def _call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if self._closed:
             raise SnapshotError("The market's connections are closed.")
-        under_way = self._portal.start_task_soon(work)
+        under_way: Future[T] = self._portal.start_task_soon(work)
+        self._under_way.add(under_way)
+        under_way.add_done_callback(self._under_way.discard)
         try:
-            result: T = under_way.result()
+            return under_way.result()
+        except CancelledError:
+            raise SnapshotError("The market's connections are closed.") from None
         except BaseException:
             # Ctrl-C: what is under way must not go on asking behind a closed market.
             under_way.cancel()
             raise
-        return result
 
     async def _built(self) -> Gatherer:
         web = Web(self.access)

@@ -52,7 +52,8 @@ class Rate:
 async def risk_free_rate(access: Access, web: Web, day: date, fallback: float) -> Rate:
     """The rate for options of 30 to 45 days as of `day`, kept for the rest of the New York day.
 
-    Raises nothing: without Treasury and FRED it is `fallback` (fraction, continuously compounded).
+    No failure of a source is raised: without Treasury and FRED it is `fallback` (a fraction, continuously
+    compounded).
     """
     held = _held(access, day)
     if held is not None:

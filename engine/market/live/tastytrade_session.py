@@ -95,7 +95,7 @@ class TastytradeLine:
     async def _after(self, response: Response) -> None:
         seconds = self._access.clock.ticks() - response.request.extensions[_STARTED]
         self.traffic.answered(seconds, response.headers.get("Date"))
-        if response.request.url.path == _LOGIN and response.status_code in (400, 401, 403):
+        if response.request.url.path == _LOGIN and response.status_code in (400, 401):
             # OAuth says 400 for a grant that was revoked; more tries would block the address.
             raise SourceError(TASTYTRADE, Failure.UNAUTHORIZED, detail="login")
         now = self._access.clock.now()

@@ -80,7 +80,9 @@ def screen_table(screen: Screen, rows: Sequence[Row]) -> RenderableType:
     for row in rows:
         cells = [_cell(row, column, yearly) for _, column in _COLUMNS]
         score = MISSING if row.score is None else f"{row.score:.0f}"
-        table.add_row(str(row.rank or "-"), row.symbol, row.signal or MISSING, score, *cells, _remark(row))
+        # As Text: a reason such as `timed out [yahoo]` would be taken for a style.
+        remark = Text(_remark(row))
+        table.add_row(str(row.rank or "-"), row.symbol, row.signal or MISSING, score, *cells, remark)
     body: RenderableType = table if rows else Text(_empty_sentence(screen))
     return Group(heading(screen), Text(), body, Text(), _footer(screen))
 
@@ -178,7 +180,7 @@ def provenance_table(said: Mapping[str, Mapping[str, Any]]) -> RenderableType:
         others = [f"{_plain(other.get('value'))} ({other['source']})" for other in part.get("otherwise", ())]
         title = GLOSSARY[name].title if name in GLOSSARY else name.replace("_", " ").capitalize()
         cells = (_plain(part.get(key)) for key in ("value", "source", "method", "at"))
-        table.add_row(title, *cells, ", ".join(others))
+        table.add_row(title, *map(Text, (*cells, ", ".join(others))))
     return table
 
 

@@ -6,7 +6,7 @@ import argparse
 import signal
 import threading
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from engine.market.simulated import SimulatedMarket
@@ -18,7 +18,7 @@ from tests.loopback.tastytrade import REFRESH, SECRET
 
 SESSION = date(2026, 4, 29)
 RECORDED_NOW = "2025-02-24T09:30:00Z"
-"""When the recorded option pages of Yahoo were asked for."""
+"""When the recorded option pages of Yahoo were asked for; the Date of every answer."""
 
 
 def main() -> None:
@@ -32,17 +32,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds until an answer")
     chosen = parser.parse_args()
-    now = RECORDED_NOW
+    now = datetime.fromisoformat(RECORDED_NOW)
     if chosen.recorded:
         handlers = recorded_market(chosen.recorded)
     else:
         market = SimulatedMarket(load_universe(CONFIG), chosen.session, seed=chosen.seed).snapshot()
-        handlers, now = whole_market(market), market.asof.isoformat()
-    with Loopback(handlers, delay=chosen.delay, port=chosen.port) as net:
+        handlers, now = whole_market(market), market.asof
+    with Loopback(handlers, delay=chosen.delay, now=lambda: now, port=chosen.port) as net:
         settings = {
             "VARIANCE_STAND_IN": net.address,
             "VARIANCE_STAND_IN_CA": net.authority,
-            "VARIANCE_STAND_IN_NOW": now,
+            "VARIANCE_STAND_IN_NOW": now.isoformat(),
             "TT_SECRET": SECRET,
             "TT_REFRESH": REFRESH,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from aiohttp import web
 from engine.market.sessions import NEW_YORK
 from tests.loopback.book import Contract, MarketBook
 from tests.loopback.faults import Handler
+from tests.loopback.replies import Replies
 
 HOME, FILES = "cdn.cboe.com", "cdn-api.cboe.com"
 _OPTIONS = "/api/global/delayed_quotes/options/"
@@ -29,6 +31,7 @@ def cboe(book: MarketBook) -> dict[str, Handler]:
     Contracts are never priced here (`iv` and greeks 0), as for those Cboe's model has no answer to.
     """
     names = {_theirs(book, symbol): symbol for symbol in book.rows}
+    replies = Replies()
 
     async def files(request: web.Request) -> web.StreamResponse:
         path = request.path
@@ -37,7 +40,7 @@ def cboe(book: MarketBook) -> dict[str, Handler]:
             if path.startswith(folder) and symbol is not None:
                 if (fault := book.fault(symbol)) is not None:
                     return web.Response(status=502, text=fault)
-                return web.json_response(made(book, symbol))
+                return replies.json(path, partial(made, book, symbol))
         return _denied()
 
     return {HOME: _moved, FILES: files}

@@ -15,6 +15,7 @@ from aiohttp import web
 from tests.loopback.book import Contract, MarketBook, monthly
 from tests.loopback.dxlink import stream
 from tests.loopback.faults import Handler
+from tests.loopback.replies import Replies
 
 API, STREAM = "api.tastyworks.com", "tasty-openapi-ws.dxfeed.com"
 SECRET, REFRESH = "loopback-secret", "loopback-refresh"
@@ -63,7 +64,7 @@ class Login:
 
 def tastytrade(book: MarketBook, login: Login | None = None) -> dict[str, Handler]:
     """Handlers of Tastytrade's two hosts for a made-up market."""
-    login = login or Login()
+    login, replies = login or Login(), Replies()
 
     async def data(request: web.Request) -> web.StreamResponse:
         path = request.path
@@ -73,7 +74,7 @@ def tastytrade(book: MarketBook, login: Login | None = None) -> dict[str, Handle
         if path == "/market-data/by-type":
             return _by_type(book, request)
         if path.startswith("/option-chains/") and path.endswith("/nested"):
-            return _nested(book, path)
+            return _nested(book, path, replies)
         return _error(404, "not_found", "Not found")
 
     return {API: _guarded(login, data), STREAM: stream(book, login.quote_token)}
@@ -165,17 +166,21 @@ def _earnings(book: MarketBook, symbol: str, stamp: str) -> dict[str, Any] | Non
     }
 
 
-def _nested(book: MarketBook, path: str) -> web.Response:
+def _nested(book: MarketBook, path: str, replies: Replies) -> web.Response:
     theirs = path.removeprefix("/option-chains/").removesuffix("/nested")
     symbol = _ours(theirs)
     if symbol not in book.rows:
         return _error(404, "record_not_found", f"No option chain for {theirs}")
     if (fault := book.fault(symbol)) is not None:
         return _error(502, "bad_gateway", fault)
+    return replies.json(path, lambda: {"data": {"items": _roots(book, symbol, theirs)}, "context": path})
+
+
+def _roots(book: MarketBook, symbol: str, theirs: str) -> list[dict[str, Any]]:
     by_root: dict[str, list[Contract]] = {}
     for contract in book.contracts(symbol):
         by_root.setdefault(contract.root, []).append(contract)
-    return _items(path, [_root(book, theirs, root, own) for root, own in by_root.items()])
+    return [_root(book, theirs, root, own) for root, own in by_root.items()]
 
 
 def _root(book: MarketBook, theirs: str, root: str, contracts: list[Contract]) -> dict[str, Any]:

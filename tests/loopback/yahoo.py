@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +15,8 @@ from aiohttp import web
 from engine.market.sessions import NEW_YORK
 from engine.market.snapshot import Snapshot
 from tests.loopback.faults import Edit, Handler
-from tests.loopback.yahoo_door import HOSTS, Door, as_json, asked, crumb, error_reply, not_found, refused
+from tests.loopback.replies import Replies
+from tests.loopback.yahoo_door import HOSTS, Door, asked, crumb, error_reply, not_found, refused
 
 MOST_SYMBOLS = 20
 OPENING = timedelta(hours=9, minutes=30)
@@ -31,25 +31,34 @@ class YahooBook:
     """What a made-up Yahoo knows: a Snapshot, with past dividends (cash) and splits (ratio) of its names.
 
     Chart closes are adjusted for splits, `adjclose` for dividends as well and equal to the Snapshot's; the
-    end of the asked period is not looked at, as yfinance takes it from the machine's clock.
+    end of the asked period is not looked at, as yfinance takes it from the machine's clock. `others` are
+    bars of names without options, by Yahoo's symbol (^VIX, ES=F).
     """
 
     snapshot: Snapshot
     dividends: Events = field(default_factory=dict)
     splits: Events = field(default_factory=dict)
+    others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     door: Door = field(default_factory=Door)
-    _pages: dict[tuple[str, int], str] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> dict[str, dict[str, Any]]:
         """Rows of the underlyings by Yahoo's own symbol."""
         rows: list[dict[str, Any]] = self.snapshot.underlyings.to_dict("records")  # type: ignore[assignment]
-        return {_yahoo_symbol(row): row for row in rows}
+        known = {_yahoo_symbol(row): row for row in rows}
+        return {symbol: self._other(symbol) for symbol in self.others} | known
+
+    def _other(self, symbol: str) -> dict[str, Any]:
+        spot, traded = float(self.others[symbol]["close"].iloc[-1]), self.snapshot.asof.isoformat()
+        blank = dict.fromkeys(("earnings_date", "earnings_verified", "error"))
+        kind = {"symbol": symbol, "name": symbol, "asset_class": "index"}
+        return {**blank, **kind, "spot": spot, "quote_time": traded}
 
     @cached_property
     def bars(self) -> dict[str, pd.DataFrame]:
         """Daily bars by our symbol."""
-        return {str(name): bars for name, bars in self.snapshot.history.groupby("symbol", observed=True)}
+        own = {str(name): bars for name, bars in self.snapshot.history.groupby("symbol", observed=True)}
+        return {**self.others, **own}
 
     @cached_property
     def quotes(self) -> dict[str, dict[int, pd.DataFrame]]:
@@ -59,18 +68,11 @@ class YahooBook:
             found.setdefault(str(name), {})[int(pd.Timestamp(str(day)).timestamp())] = page
         return found
 
-    def options(self, symbol: str, expiration: int | None) -> str:
+    def options(self, symbol: str, expiration: int | None) -> dict[str, Any]:
         """The options reply of a name, its nearest expiration where none is asked for."""
         row = self.names[symbol]
         pages = self.quotes.get(row["symbol"], {})
         chosen = expiration if expiration is not None else min(pages, default=0)
-        if (symbol, chosen) not in self._pages:
-            self._pages[symbol, chosen] = json.dumps(self._options(symbol, row, pages, chosen))
-        return self._pages[symbol, chosen]
-
-    def _options(
-        self, symbol: str, row: Mapping[str, Any], pages: Mapping[int, pd.DataFrame], chosen: int
-    ) -> dict[str, Any]:
         page = pages.get(chosen)
         traded = _seconds(row["quote_time"])
         sides = {
@@ -155,6 +157,7 @@ class YahooBook:
 
 def yahoo(book: YahooBook) -> dict[str, Handler]:
     """Handlers of Yahoo's hosts for a made-up book."""
+    replies = Replies()
 
     async def data(request: web.Request) -> web.StreamResponse:
         kind, symbol = asked(request)
@@ -165,10 +168,10 @@ def yahoo(book: YahooBook) -> dict[str, Handler]:
         if symbol not in book.names:
             return not_found(kind)
         if kind == "options":
-            return _options(book, symbol, request)
+            return _options(book, symbol, request, replies)
         if kind == "chart":
-            reply = book.chart(symbol, int(request.query.get("period1", "0")))
-            return web.json_response(reply)
+            since = int(request.query.get("period1", "0"))
+            return replies.json(("chart", symbol, since), lambda: book.chart(symbol, since))
         return not_found("finance")
 
     return {**dict.fromkeys(HOSTS, data), **book.door.handlers()}
@@ -199,13 +202,14 @@ def unadjusted_split(ratio: float, bars_ago: int) -> Edit:
     return edit
 
 
-def _options(book: YahooBook, symbol: str, request: web.Request) -> web.Response:
+def _options(book: YahooBook, symbol: str, request: web.Request, replies: Replies) -> web.Response:
     if not book.door.admits(request):
         return refused("optionChain")
     if isinstance(book.names[symbol].get("error"), str):
         return error_reply("optionChain", 500, "Internal Server Error", book.names[symbol]["error"])
-    day = request.query.get("date")
-    return as_json(book.options(symbol, int(day) if day else None).encode())
+    date_asked = request.query.get("date")
+    day = int(date_asked) if date_asked else None
+    return replies.json(("options", symbol, day), lambda: book.options(symbol, day))
 
 
 def _spark(book: YahooBook, request: web.Request) -> web.Response:

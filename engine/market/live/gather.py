@@ -190,7 +190,11 @@ class _Run:
                 raise
             # A first look's closes are better than nothing, and are marked as such.
             found.problem = error if found.history is None else None
-        found.chain = await self._fetcher.chain(symbol, self.asked)
+        try:
+            found.chain = await self._fetcher.chain(symbol, self.asked)
+        except SourceError as error:
+            # What opened a pause tells more than the pause.
+            raise (found.problem if error.failure is Failure.PAUSED and found.problem else error) from None
         found.fallback = found.chain.source != self._first("chain")
         if _overtaken(found) and found.history is not None:
             found.history = await self._fetcher.history_anew(found.history, self.asked)

@@ -264,6 +264,7 @@ def _standard_expiries(chains: Sequence[Any], theirs: str) -> dict[date, list[_C
                 _Contract(strike[side], day, right, float(strike["strike-price"]))
                 for strike in expiry["strikes"]
                 for side, right in (("call", "C"), ("put", "P"))
+                if strike.get(side)
             ]
             if contracts:
                 found.setdefault(day, contracts)

@@ -114,14 +114,14 @@ def mapped() -> Iterator[None]:
 
     Texts of the SDK's errors hold bodies of replies; none of them is passed on.
     """
-    from httpx2 import HTTPError
+    from httpx2 import HTTPError, InvalidURL
     from httpx2.websockets import HTTPXWSException
     from tastytrade.utils import TastytradeError
 
-    known = (HTTPError, HTTPXWSException, TastytradeError, ValueError, LookupError, TypeError)
+    libraries = (HTTPError, InvalidURL, HTTPXWSException, TastytradeError, ExceptionGroup)
     try:
         yield
-    except (*known, AttributeError, OSError, ExceptionGroup) as error:
+    except (*libraries, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         raise failure_of(error) from None
 
 
@@ -130,6 +130,7 @@ def failure_of(error: BaseException) -> SourceError:
     import httpx2
     from httpx2.websockets import HTTPXWSException
     from tastytrade.utils import TastytradeError
+    from wsproto.utilities import ProtocolError
 
     error = _first_leaf(error)
     if isinstance(error, SourceError):
@@ -140,8 +141,8 @@ def failure_of(error: BaseException) -> SourceError:
         return _said_by_sdk(str(error))
     kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure]] = [
         ((httpx2.TimeoutException, TimeoutError), Failure.TIMED_OUT),
-        (httpx2.DecodingError, Failure.UNREADABLE),
-        ((httpx2.HTTPError, HTTPXWSException, OSError), Failure.BROKEN_CONNECTION),
+        ((httpx2.DecodingError, httpx2.InvalidURL, httpx2.UnsupportedProtocol), Failure.UNREADABLE),
+        ((httpx2.HTTPError, HTTPXWSException, ProtocolError, OSError), Failure.BROKEN_CONNECTION),
         ((ValidationError, KeyError, TypeError, IndexError), Failure.MISSING_FIELDS),
         # json's own error is a ValueError; a reply that is a list has no `get`.
         ((ValueError, AttributeError), Failure.UNREADABLE),

@@ -191,11 +191,15 @@ class Traffic:
 async def persistent(traffic: Traffic, work: Callable[[], Awaitable[T]]) -> T:
     """Do `work` under the source's slots, again with growing waits while its failure may pass.
 
-    Raises the last SourceError. Every try that fails is counted; a pause ends the tries.
+    Every try that fails is counted; a pause ends the tries. Raises the last SourceError, and rather the one
+    that was met than that others have led to a pause meanwhile.
     """
+    met: SourceError | None = None
     async with traffic.slots:
         async for attempt in stamina.retry_context(
-            on=lambda error: isinstance(error, SourceError) and error.failure in MAY_PASS,
+            on=lambda error: (
+                isinstance(error, SourceError) and error.failure in MAY_PASS and traffic.pause is None
+            ),
             attempts=traffic.limits.attempts,
             timeout=None,
             wait_initial=0.5,
@@ -203,17 +207,26 @@ async def persistent(traffic: Traffic, work: Callable[[], Awaitable[T]]) -> T:
             wait_jitter=1.0,
         ):
             with attempt:
-                probing = False
                 try:
-                    probing = await traffic.enter()
-                    result = await work()
+                    return await _tried(traffic, work)
                 except SourceError as error:
-                    traffic.failed(error)
-                    raise
-                except BaseException:
-                    if probing:
-                        traffic.abandoned()
-                    raise
-                traffic.succeeded()
-                return result
+                    if error.failure is not Failure.PAUSED:
+                        met = error
+                    raise (met or error) from None
     raise AssertionError("a retry either returns or raises")
+
+
+async def _tried(traffic: Traffic, work: Callable[[], Awaitable[T]]) -> T:
+    probing = False
+    try:
+        probing = await traffic.enter()
+        result = await work()
+    except SourceError as error:
+        traffic.failed(error)
+        raise
+    except BaseException:
+        if probing:
+            traffic.abandoned()
+        raise
+    traffic.succeeded()
+    return result

@@ -134,6 +134,8 @@ class YahooSource:
         if not sum(map(len, frames)):
             raise SourceError(YAHOO, Failure.EMPTY_CHAIN)
         quotes = pd.concat(frames, ignore_index=True)
+        if quotes["strike"].isna().all():
+            raise SourceError(YAHOO, Failure.MISSING_FIELDS, detail="strike")
         quote = first.underlying or {}
         traded = _newest(quote.get("regularMarketTime"), [page["traded"] for page in frames])
         return Chain(
@@ -147,13 +149,12 @@ class YahooSource:
         )
 
     def _history(self, symbol: str, asked: Asked) -> History:
-        ticker = yahoo_symbol(symbol)
-        known_zones = self._yfinance.cache.get_tz_cache()
-        if known_zones.lookup(ticker) is None:
-            # Or the library asks for the exchange's zone first, one request a name.
-            known_zones.store(ticker, _NEW_YORK_NAME)
+        ticker = self._yfinance.Ticker(yahoo_symbol(symbol), session=self._session)
+        # Told beforehand, or the library asks for the exchange's zone first, one request a name. Its file of
+        # known zones would do as well, but answers "database is locked" to threads that open it together.
+        ticker._tz = _NEW_YORK_NAME
         start = asked.session - timedelta(days=HISTORY_DAYS)
-        frame = self._yfinance.Ticker(ticker, session=self._session).history(start=start)
+        frame = ticker.history(start=start)
         if frame.empty:
             raise SourceError(YAHOO, Failure.NO_HISTORY)
         days = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy().astype("datetime64[s]")

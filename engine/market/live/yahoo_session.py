@@ -82,7 +82,6 @@ class PoliteSession(Session[Response]):
         from yfinance.cache import get_cookie_cache
 
         get_cookie_cache().store(_KEPT_COOKIE, None)
-        self.cookies.clear()
         return True
 
 

@@ -1,4 +1,4 @@
-"""The real Tastytrade source and the SDK under it, against a made-up and a recorded Tastytrade on loopback."""
+"""The real Tastytrade source and the SDK under it, against a made-up and a recorded one on loopback."""
 
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from engine.market.live.answers import Asked, Chain, Facts
-from engine.market.live.expiries import wanted_expiries
 from engine.market.live.failures import Failure, SourceError
 from engine.market.live.tastytrade import STRIKES_AT_MOST, TastytradeSource, occ_symbol, streamer_symbol
 from engine.market.simulated import SimulatedMarket
@@ -41,7 +40,10 @@ RECORDED = Asked(datetime(2023, 6, 7, 20, 20, tzinfo=UTC), date(2023, 6, 7))
 CLASS_B = Listing(symbol="BRK.B", name="Berkshire Hathaway", sector="Financials", asset_class="equity")
 QUOTES = ["strike", "bid", "ask", "last", "volume", "open_interest"]
 METRICS, TOKEN, CHAINS, PRICES = "/market-metrics", "/oauth/token", "/option-chains", "/market-data"
-CREDENTIALS = {"tastytrade_secret": SecretStr(SECRET), "tastytrade_refresh": SecretStr(REFRESH)}
+CREDENTIALS: dict[str, Any] = {
+    "tastytrade_secret": SecretStr(SECRET),
+    "tastytrade_refresh": SecretStr(REFRESH),
+}
 
 
 @cache
@@ -66,13 +68,13 @@ async def opened(
     folder: Path,
     handlers: dict[str, Handler] | None = None,
     now: datetime = NOW,
-    timeout: float = 10.0,
+    patience: float = 10.0,
     **over: Any,
 ) -> AsyncIterator[tuple[TastytradeSource, Loopback, VirtualTime]]:
     """A source with credentials, its internet and its clock."""
     time = VirtualTime(now)
     with Loopback(handlers or tastytrade(book())) as net:
-        limits = {"tastytrade": {"timeout_seconds": timeout}}
+        limits = {"tastytrade": {"timeout_seconds": patience}}
         source = TastytradeSource(access_to(net, folder, time, limits=limits, **(CREDENTIALS | over)))
         try:
             yield source, net, time
@@ -123,12 +125,13 @@ async def test_metrics_say_what_the_market_knows(tmp_path: Path) -> None:
         facts = facts_in(found[symbol])
         assert facts["iv30_provider"].value == pytest.approx(book().iv30(symbol))
         assert facts["hv30_provider"].value == pytest.approx(book().hv(symbol, 30))
-        assert facts["iv_rank"].value == pytest.approx(100 * book().rank(symbol))
         assert facts["earnings_date"].value == book().text(symbol, "earnings_date")
         assert facts["liquidity_rating"].value == book().value(symbol, "liquidity_rating")
-    dividend = facts_in(found["AAPL"])
-    assert dividend["dividend_date"].value == book().text("AAPL", "dividend_date")
-    assert dividend["dividend_amount"].value == book().value("AAPL", "dividend_amount")
+    apple = facts_in(found["AAPL"])
+    assert apple["iv_rank"].value == pytest.approx(100 * book().rank("AAPL"))
+    assert apple["iv_percentile"].value == pytest.approx(100 * book().percentile("AAPL"))
+    assert apple["dividend_date"].value == book().text("AAPL", "dividend_date")
+    assert apple["dividend_amount"].value == book().value("AAPL", "dividend_amount")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ async def test_metrics_say_what_the_market_knows(tmp_path: Path) -> None:
     [
         (replaced("0.0", "historical-volatility-30-day"), "hv30_provider", "hv60_provider"),
         (replaced("NaN", "historical-volatility-60-day"), "hv60_provider", "hv30_provider"),
-        (replaced(None, "beta"), "beta", "corr_spy"),
+        (replaced(None, "beta"), "beta", "hv90_provider"),
         (replaced(["?"], "liquidity-rating"), "liquidity_rating", "beta"),
         (replaced("1.7", "implied-volatility-percentile"), "iv_percentile", "iv_rank"),
         (replaced("soon", "expected-report-date"), "earnings_date", "beta"),
@@ -269,12 +272,12 @@ async def test_a_rate_limit_pauses_the_source(tmp_path: Path, fault: Fault, minu
     ids=str,
 )
 async def test_each_fault_has_its_reason(tmp_path: Path, fault: AnyFault, failure: Failure) -> None:
-    async with opened(tmp_path, timeout=0.5) as (source, net, _):
+    async with opened(tmp_path / "metrics", patience=0.4) as (source, net, _):
         net.fault(API, fault, METRICS)
         found = await source.metrics(["AAPL"], ASKED)
+    async with opened(tmp_path / "chain", patience=0.4) as (source, net, _):
+        net.fault(API, fault, CHAINS)
         with pytest.raises(SourceError) as raised:
-            net.heal()
-            net.fault(API, fault, CHAINS)
             await source.chain("AAPL", ASKED)
     assert failure_in(found["AAPL"]) is failure
     assert raised.value.failure is failure
@@ -307,7 +310,8 @@ async def test_a_certificate_of_somebody_else_is_refused(tmp_path: Path) -> None
 async def test_without_credentials_nothing_is_asked(
     tmp_path: Path, name: str, value: SecretStr | None
 ) -> None:
-    async with opened(tmp_path, **{name: value}) as (source, net, _):
+    changed: dict[str, Any] = {name: value}
+    async with opened(tmp_path, **changed) as (source, net, _):
         asks = (
             source.metrics(["AAPL"], ASKED),
             source.chain("AAPL", ASKED),
@@ -320,22 +324,27 @@ async def test_without_credentials_nothing_is_asked(
         assert net.count() == 0
 
 
-def held(symbol: str) -> pd.DataFrame:
-    """Standard contracts of the expiries a run needs, as the server has them."""
+def held(symbol: str, days: set[date]) -> pd.DataFrame:
+    """Contracts of some expiries, as the server has them."""
     quotes = market().quotes
-    own = quotes[(quotes["symbol"] == symbol) & quotes["contract"].str.match(r"^[A-Z]+\d{6}[CP]")]
-    days = sorted(own["expiration"].dt.date.unique())
-    own = own[own["expiration"].dt.date.isin(wanted_expiries(days, ASKED))]
-    return own.sort_values(["expiration", "strike", "right"]).reset_index(drop=True)
+    own = pd.DataFrame(quotes[quotes["symbol"] == symbol])
+    return pd.DataFrame(own[own["expiration"].isin(pd.to_datetime(sorted(days)))])
 
 
-@pytest.mark.parametrize("symbol", ["AAPL", "BRK.B", "SPX", "KO"])
-async def test_quotes_are_those_the_server_holds(tmp_path: Path, symbol: str) -> None:
+@pytest.mark.parametrize(
+    ("symbol", "days"),
+    [
+        ("AAPL", {NEAR, FAR, TRADE}),
+        ("BRK.B", {NEAR, FAR, TRADE}),
+        ("SPX", {date(2026, 5, 15), TRADE}),  # no weeklies: the monthlies bracket 30 days
+    ],
+)
+async def test_quotes_are_those_the_server_holds(tmp_path: Path, symbol: str, days: set[date]) -> None:
     async with opened(tmp_path) as (source, net, _):
         chain = await source.chain(symbol, ASKED)
         requests = net.count(API, PRICES)
-    assert {day.date() for day in chain.quotes["expiration"]} == {NEAR, FAR, TRADE}
-    theirs = held(symbol).astype({"right": str})
+    assert {day.date() for day in chain.quotes["expiration"]} == days
+    theirs = held(symbol, days).astype({"right": str})
     joined = chain.quotes.merge(theirs, on=["expiration", "strike", "right"], suffixes=("", "_held"))
     assert len(joined) == len(chain.quotes) > 60
     for column in QUOTES[1:]:
@@ -380,7 +389,7 @@ async def test_many_strikes_are_thinned_away_from_the_spot(tmp_path: Path) -> No
 
 def one_item_of(reply: Any) -> Any:
     """Whatever was asked for, prices of one instrument that is both the underlying and a contract."""
-    item = {"symbol": "AAPL  260522C00300000", "last": "250.5", "bid": "1.0", "ask": "1.1"}
+    item = {"symbol": "AAPL  260522C00251000", "last": "250.5", "bid": "1.0", "ask": "1.1"}
     reply["data"]["items"] = [item]
     return reply
 
@@ -395,7 +404,7 @@ async def test_morning_settlement_and_odd_contracts_are_left_out(tmp_path: Path)
 
     async with opened(tmp_path) as (source, net, _):
         net.fault(API, Edited(morning), CHAINS)
-        chain = await source.chain("SPX", ASKED)
+        chain = await source.chain("AAPL", ASKED)
         net.heal()
         net.fault(API, Edited(replaced("50.0", "amount")), CHAINS)
         with pytest.raises(SourceError) as odd:
@@ -441,6 +450,14 @@ async def test_missing_figures_are_no_numbers_and_no_trade_is_no_time(tmp_path: 
     assert chain.traded is None
 
 
+@pytest.mark.parametrize("stamp", [1_777_406_399, 1_777_406_399_000, "1777406399000"])
+async def test_trade_times_in_seconds_or_thousandths(tmp_path: Path, stamp: object) -> None:
+    async with opened(tmp_path) as (source, net, _):
+        net.fault(API, Edited(replaced(stamp, "last-trade-time")), PRICES)
+        chain = await source.chain("KO", ASKED)
+    assert chain.traded == chain.facts["spot"].at == datetime(2026, 4, 28, 19, 59, 59, tzinfo=UTC)
+
+
 async def test_a_second_try_repeats_only_what_failed(tmp_path: Path) -> None:
     async with opened(tmp_path) as (source, net, _):
         await source.chain("AAPL", ASKED)
@@ -452,20 +469,23 @@ async def test_a_second_try_repeats_only_what_failed(tmp_path: Path) -> None:
 
 
 def with_iv(values: dict[date, float]) -> dict[str, Handler]:
-    """A market whose daily implied volatility of AAPL is given."""
-    frame = pd.DataFrame({"date": pd.to_datetime(list(values)), "symbol": "AAPL", "iv30": values.values()})
+    """A market whose daily implied volatility of BRK.B is given."""
+    frame = pd.DataFrame({"date": pd.to_datetime(list(values)), "symbol": "BRK.B", "iv30": values.values()})
     return tastytrade(MarketBook(replace(market(), iv_series=frame)))
 
 
 async def test_a_year_of_implied_volatility_as_the_stream_has_it(tmp_path: Path) -> None:
     async with opened(tmp_path) as (source, net, _):
-        found = await source.iv_history(["AAPL", "BRK.B", "ZZZZ"], ASKED)
+        found = await source.iv_history(["AAPL", "KO", "ZZZZ"], ASKED)
         assert net.count(API, "/api-quote-tokens") == net.count(STREAM) == 1
     assert failure_in(found["ZZZZ"]) is Failure.NO_HISTORY
-    for symbol in ("AAPL", "BRK.B"):
+    for symbol in ("AAPL", "KO"):
         series = found[symbol]
         assert not isinstance(series, SourceError)
-        assert series == pytest.approx(book().iv_series(symbol))
+        days, values = zip(*series, strict=True)
+        known_days, known_values = zip(*book().iv_series(symbol), strict=True)
+        assert days == known_days
+        assert values == pytest.approx(known_values)
         assert len(series) == 252
 
 
@@ -481,11 +501,11 @@ async def test_candles_that_say_nothing_are_left_out(tmp_path: Path) -> None:
     }
     at_noon = replace(ASKED, now=NOW - timedelta(hours=4))
     async with opened(tmp_path, with_iv(values)) as (source, _, _):
-        closed = await source.iv_history(["AAPL"], ASKED)
-        open_still = await source.iv_history(["AAPL"], at_noon)
+        closed = await source.iv_history(["BRK.B"], ASKED)
+        open_still = await source.iv_history(["BRK.B"], at_noon)
     kept = [(day, values[day]) for day in list(values)[4:]]
-    assert closed["AAPL"] == kept
-    assert open_still["AAPL"] == kept[:-1]
+    assert closed["BRK.B"] == kept
+    assert open_still["BRK.B"] == kept[:-1]
 
 
 async def test_the_stream_knows_iv_of_underlyings_and_greeks(tmp_path: Path) -> None:
@@ -494,7 +514,7 @@ async def test_the_stream_knows_iv_of_underlyings_and_greeks(tmp_path: Path) -> 
         for each in book().contracts("AAPL")
         if each.expiration == FAR and each.right == "P" and each.strike > book().value("AAPL", "spot")
     )
-    async with opened(tmp_path, timeout=2.0) as (source, _, _):
+    async with opened(tmp_path, patience=2.0) as (source, _, _):
         ivs = await source.underlying_iv(["AAPL", "ZZZZ"])
         greeks = await source.greeks([contract.padded])
     assert not isinstance(ivs["AAPL"], SourceError)
@@ -507,9 +527,39 @@ async def test_the_stream_knows_iv_of_underlyings_and_greeks(tmp_path: Path) -> 
     assert 0.05 < found.volatility < 2.0
 
 
+class _Stumbling(MarketBook):
+    """Breaks off the stream the first time it comes to KO."""
+
+    stumbles = 1
+
+    def iv_series(self, symbol: str) -> list[tuple[date, float]]:
+        if symbol == "KO" and self.stumbles:
+            self.stumbles -= 1
+            raise ConnectionResetError
+        return super().iv_series(symbol)
+
+
+async def test_a_stream_that_breaks_off_is_taken_up_again(tmp_path: Path) -> None:
+    async with opened(tmp_path, tastytrade(_Stumbling(market()))) as (source, net, _):
+        found = await source.iv_history(["AAPL", "KO"], ASKED)
+        assert net.count(STREAM) == 2
+    for symbol, series in found.items():
+        assert not isinstance(series, SourceError)
+        assert [day for day, _ in series] == [day for day, _ in book().iv_series(symbol)]
+
+
+async def test_what_came_before_the_stream_broke_off_for_good_is_kept(tmp_path: Path) -> None:
+    broken = _Stumbling(market())
+    broken.stumbles = 100
+    async with opened(tmp_path, tastytrade(broken)) as (source, _, _):
+        found = await source.iv_history(["AAPL", "KO"], ASKED)
+    assert isinstance(found["AAPL"], list)
+    assert failure_in(found["KO"]) is Failure.BROKEN_CONNECTION
+
+
 async def test_a_stream_without_a_word_times_out(tmp_path: Path) -> None:
     handlers = tastytrade(book()) | {STREAM: stream(book(), Login().quote_token, silent=True)}
-    async with opened(tmp_path, handlers, timeout=0.3) as (source, _, _):
+    async with opened(tmp_path, handlers, patience=0.3) as (source, _, _):
         found = await source.iv_history(["AAPL", "KO"], ASKED)
     assert {failure_in(each) for each in found.values()} == {Failure.TIMED_OUT}
 
@@ -528,13 +578,14 @@ async def test_a_stream_without_a_word_times_out(tmp_path: Path) -> None:
         (API, Fault.HTML, Failure.UNREADABLE),
         (API, Edited(replaced("wrong", "token")), Failure.SERVER_ERROR),
         (API, Edited(without("dxlink-url")), Failure.MISSING_FIELDS),
+        (API, Edited(replaced("wss://here:port", "dxlink-url")), Failure.UNREADABLE),
     ],
     ids=str,
 )
 async def test_each_fault_of_the_stream_has_its_reason(
     tmp_path: Path, host: str, fault: AnyFault, failure: Failure
 ) -> None:
-    async with opened(tmp_path, timeout=0.5) as (source, net, _):
+    async with opened(tmp_path, patience=0.5) as (source, net, _):
         net.fault(host, fault, "/realtime" if host == STREAM else "/api-quote-tokens")
         found = await source.iv_history(["AAPL"], ASKED)
     assert failure_in(found["AAPL"]) is failure
@@ -546,7 +597,7 @@ async def test_secrets_stay_inside(
     caplog.set_level(logging.DEBUG)
     said: list[str] = []
     login = Login()
-    async with opened(tmp_path, tastytrade(book(), login), timeout=0.5) as (source, net, time):
+    async with opened(tmp_path, tastytrade(book(), login), patience=0.5) as (source, net, time):
         said += [str(await source.iv_history(["AAPL"], ASKED)), repr(source), repr(vars(source))]
         for fault in (*Fault, Edited(replaced("wrong", "token")), Edited(without("data"))):
             net.heal()
@@ -554,7 +605,7 @@ async def test_secrets_stay_inside(
             for path in (TOKEN, METRICS, "/api-quote-tokens"):
                 net.fault(API, fault, path)
             for found in (await source.metrics(["AAPL"], ASKED), await source.iv_history(["AAPL"], ASKED)):
-                answer = found["AAPL"]  # type: ignore[index]
+                answer = found["AAPL"]
                 said += [str(answer), repr(answer), str(getattr(answer, "__cause__", ""))]
             time.pause(1_000)
     printed = capsys.readouterr()

@@ -1,5 +1,6 @@
 """The real Yahoo source and yfinance under it, against a made-up and a recorded Yahoo on loopback."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -277,6 +278,18 @@ async def test_a_cookie_that_is_worth_nothing_any_more_is_replaced(net: Loopback
         chain = await yahoo_source.chain("XOM", asked())
         assert net.count(DATA, "/options/") == 5
     pd.testing.assert_frame_equal(_ordered(chain.quotes), expected("XOM", NEAR, FAR, TRADE))
+
+
+async def test_several_names_at_once_survive_a_cookie_that_is_worth_nothing(
+    net: Loopback, tmp_path: Path
+) -> None:
+    async with source(net, tmp_path) as (yahoo_source, access):
+        await yahoo_source.chain("AAPL", asked())
+        book().door.change_locks()
+        names = ("AAPL", "XOM", "KO", "AMZN", "SPY", "XLU")
+        chains = await asyncio.gather(*(yahoo_source.chain(name, asked()) for name in names))
+        assert all(len(chain.quotes) for chain in chains)
+        assert access.traffic["yahoo"].pause is None
 
 
 @pytest.mark.parametrize("consent", [True, False], ids=["with the form", "without the form"])

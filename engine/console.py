@@ -103,7 +103,7 @@ def _remark(row: Row) -> str:
         return str(row.values["missing_reason"])
     failed = [gate.name for gate in row.failed]
     words = [f"fails {', '.join(failed)}"] if failed else []
-    return "; ".join([*words, *row.penalties, *row.flags])
+    return "; ".join(dict.fromkeys([*words, *row.penalties, *row.flags]))
 
 
 def _empty_sentence(screen: Screen) -> str:
@@ -153,14 +153,14 @@ def vrp_detail(screen: Screen, row: Row) -> RenderableType:
     table.add_column("Metric")
     table.add_column("Value", justify="right")
     table.add_column("Formula", style="dim")
+    unmeasured = row.text("missing_reason") is not None
     for metric in METRICS:
-        if metric.column == "provenance":
+        value = row.values[metric.column]
+        if metric.column == "provenance" or (unmeasured and value is None):
             continue
         unit = " %" if metric.kind in ("volatility", "percent") else " pts" if metric.kind == "points" else ""
-        value = row.values[metric.column]
-        table.add_row(
-            metric.title, shown(value, metric.kind) + ("" if value is None else unit), metric.formula
-        )
+        words = shown(value, metric.kind) + ("" if value is None else unit)
+        table.add_row(metric.title, Text(words), metric.formula)
     score = MISSING if row.score is None else f"{row.score:.1f}"
     words = f"{row.symbol}: {row.signal or 'not measured'} · score {score} · {_verdict(row)}"
     notes = [f"{code}: {FLAGS[code]}" for code in row.flags]

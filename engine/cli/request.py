@@ -111,7 +111,9 @@ def opened_live(choice: str, config: Path, rules: Rules) -> Iterator[tuple[LiveM
         # A retry would be logged on standard output, into the middle of the JSON.
         stamina.instrumentation.set_on_retry_hooks(())
         settings = read_environment(LiveSettings, strict=False)
-        market, settled = live_market(settings, cast("Choice", choice), rules, load_universe(config), config)
+        listings = load_universe(config)
+        chosen = cast("Choice", choice)
+        market, settled = live_market(settings, chosen, rules, listings, config, every_profile=False)
     try:
         yield market, settled
     finally:

@@ -6,6 +6,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from threading import Lock
@@ -45,6 +46,7 @@ class AnswerCache:
         self.folder = folder
         self._rules = rules
         self._lock = Lock()
+        self._blind = False
         try:
             # Yahoo's cookies lie beside the file: nobody else's business.
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -54,6 +56,8 @@ class AnswerCache:
 
     def get(self, source: str, key: str, now: datetime) -> tuple[str, datetime] | None:
         """Text and instant of fetching of an answer still good at `now`."""
+        if self._blind:
+            return None
         with self._using() as db:
             rows = list(
                 db.execute(
@@ -67,6 +71,12 @@ class AnswerCache:
         except (zlib.error, ValueError):
             # Damage the file's own structure does not show.
             return None
+
+    def unread(self) -> AnswerCache:
+        """The same file for one who wants to ask anew: nothing is found in it, what is put stays."""
+        view = copy(self)
+        view._blind = True
+        return view
 
     def put(
         self, source: str, key: str, text: str, life: Life, now: datetime, delay_minutes: float = 0.0

@@ -20,10 +20,16 @@ from engine.rules import Listing, Rules
 
 
 def live_market(
-    settings: LiveSettings, choice: Choice, rules: Rules, listings: Sequence[Listing], config: Path
+    settings: LiveSettings,
+    choice: Choice,
+    rules: Rules,
+    listings: Sequence[Listing],
+    config: Path,
+    every_profile: bool = True,
 ) -> tuple[LiveMarket, Rules]:
     """The market of the chosen sources, and the rules as they apply to it.
 
+    `every_profile` keeps names in a large universe that could pass under another profile or lens only.
     `hv_source: auto` becomes `provider` where Tastytrade takes part, `computed` otherwise. Raises
     ConfigError or StoreError in one sentence.
     """
@@ -31,7 +37,8 @@ def live_market(
     try:
         chosen = chosen_sources(access, choice)
         settled = rules.settled(chosen.provider_values)
-        return LiveMarket(access, chosen, settled, listings, load_proxies(config)), settled
+        market = LiveMarket(access, chosen, settled, listings, load_proxies(config), every_profile)
+        return market, settled
     except BaseException:
         access.cache.close()
         raise

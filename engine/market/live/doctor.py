@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -130,7 +130,8 @@ async def _market_check(
 
 
 async def _public_check(gatherer: Gatherer, name: SourceName, asked: Asked) -> Check:
-    access, web = gatherer.access, gatherer.web
+    web = gatherer.web
+    access = replace(gatherer.access, cache=gatherer.access.cache.unread())
 
     async def ask() -> str:
         match name:

@@ -29,7 +29,7 @@ from engine.rules import Listing, Rules
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 16
+AT_ONCE = 8
 """Names under way at a time; the sources' own limits are narrower."""
 _SETTLED = timedelta(minutes=15)
 """Index and fund options trade this long after the close; later nothing moves."""
@@ -47,6 +47,8 @@ class Gatherer:
     web: Web
     rules: Rules
     proxies: Mapping[str, Proxy]
+    every_profile: bool = True
+    """Whether the market will be judged under other profiles and lenses too than that of the rules."""
     fetcher: Fetcher = field(init=False)
 
     def __post_init__(self) -> None:
@@ -138,7 +140,7 @@ class _Run:
     async def _first_look(self, symbols: Sequence[str]) -> list[str]:
         """Names still in after a look at closes and metrics alone."""
         closes = await self._fetcher.closes(symbols, self.asked)
-        loosest = Loosest.of(self._gatherer.rules)
+        loosest = Loosest.of(self._gatherer.rules, self._gatherer.every_profile)
         margin = self._run_rules.stage_margin_percent / 100.0
         left: list[str] = []
         for symbol in symbols:

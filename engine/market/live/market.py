@@ -46,12 +46,14 @@ class LiveMarket:
         rules: Rules,
         listings: Sequence[Listing],
         proxies: Sequence[Proxy],
+        every_profile: bool = True,
     ) -> None:
         self.access = access
         self.chosen = chosen
         self._listings = {listing.symbol: listing for listing in listings}
         self._proxies = {proxy.symbol: proxy for proxy in proxies}
         self._rules = rules
+        self._every_profile = every_profile
         self._closed = False
         self._under_way: set[Future[Any]] = set()
         self._stack = ExitStack()
@@ -122,7 +124,7 @@ class LiveMarket:
     async def _built(self) -> Gatherer:
         web = Web(self.access)
         sources = opened_sources(self.access, web, self.chosen)
-        return Gatherer(self.access, sources, web, self._rules, self._proxies)
+        return Gatherer(self.access, sources, web, self._rules, self._proxies, self._every_profile)
 
     def _listing(self, symbol: str) -> Listing:
         if symbol in self._listings:

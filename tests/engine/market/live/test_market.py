@@ -79,7 +79,9 @@ def opened(net: Loopback, tmp_path: Path, rules: Rules, time: VirtualTime) -> It
         if choice == "tastytrade":
             access |= {"tastytrade_secret": SecretStr(SECRET), "tastytrade_refresh": SecretStr(REFRESH)}
         reached = access_to(net, tmp_path / "cache", time, rules=over, **access)
-        made = LiveMarket(reached, chosen_sources(reached, choice), rules, LISTINGS, load_proxies(CONFIG))
+        made = LiveMarket(
+            reached, chosen_sources(reached, choice), rules, LISTINGS, load_proxies(CONFIG), False
+        )
         markets.append(made)
         return made
 
@@ -173,7 +175,7 @@ def test_a_large_universe_is_looked_at_in_two_stages_and_no_passing_name_is_lost
     whole = screened(opened().snapshot(), rules)
     net.clear()
     fresh_yfinance()
-    live = opened(over=with_run(stage_from_names=5, stage_margin_percent=2.0))
+    live = opened(over=with_run(stage_from_names=5, stage_margin_percent=5.0))
     live.access.cache.drop_old(live.access.clock.now() + timedelta(days=30))
     staged = screened(live.snapshot(), rules)
     early = [row.symbol for row in staged.rows if row.text("missing_reason") == EARLY]

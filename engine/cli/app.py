@@ -190,6 +190,9 @@ def _leave_without_result(source: Opened, result: Screen) -> None:
     )
     if nothing and result.run.reason:
         typer.echo(f"variance: {result.run.reason}", err=True)
+    elif nothing:
+        for row in result.rows:
+            typer.echo(f"variance: {row.symbol}: {row.text('missing_reason')}.", err=True)
     for sentence in live.troubles() if live is not None else ():
         typer.echo(f"variance: {sentence}", err=True)
     if nothing:

@@ -72,7 +72,8 @@ class Traffic:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._next = self.clock.ticks()
+        # The bucket is full at the start: a single name does not wait.
+        self._next = self.clock.ticks() - (self.limits.burst - 1) / self.limits.per_second
         self._fails = 0
         self._until: datetime | None = None
         self._why = ""

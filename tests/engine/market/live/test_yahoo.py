@@ -128,7 +128,7 @@ async def test_a_chain_has_the_snapshots_quotes_of_the_wanted_expiries_only(
         assert chain.method == f"3 of {listed} expiries"
         assert net.count(DATA, "/v7/finance/options/AAPL") == 4  # the nearest comes with the list
         assert net.count() == access.traffic["yahoo"].counts["requests"] == 6
-        assert access.clock.ticks() == pytest.approx(5.0)  # one a second, the first at once
+        assert access.clock.ticks() == pytest.approx(2.0)  # four at once, then one a second
         assert access.traffic["yahoo"].skew == pytest.approx(0.0, abs=2.0)
 
 

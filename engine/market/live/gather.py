@@ -188,7 +188,7 @@ class _Run:
         try:
             found.history = await self._fetcher.history(symbol, self.asked)
         except SourceError as error:
-            if error.failure in _NO_SUCH_NAME:
+            if error.failure in _NO_SUCH_NAME and error.source == self._first("chain"):
                 raise
             # A first look's closes are better than nothing, and are marked as such.
             found.problem = error if found.history is None else None
@@ -198,7 +198,7 @@ class _Run:
             # What opened a pause tells more than the pause.
             raise (found.problem if error.failure is Failure.PAUSED and found.problem else error) from None
         found.fallback = found.chain.source != self._first("chain")
-        if _overtaken(found) and found.history is not None:
+        if _overtaken(found, self.asked.session) and found.history is not None:
             found.history = await self._fetcher.history_anew(found.history, self.asked)
 
     async def _borrow(self, found: Found, proxy: Proxy) -> None:
@@ -299,9 +299,9 @@ async def _nothing() -> Mapping[str, Fact]:
     return {}
 
 
-def _overtaken(found: Found) -> bool:
-    """Whether the price is so far from the last close that a split may lie between the two."""
-    if found.history is None or found.chain is None:
+def _overtaken(found: Found, session: date) -> bool:
+    """Whether the bars are of an earlier session and the price so far off that a split may lie between."""
+    if found.history is None or found.chain is None or session_of(found.history.fetched) >= session:
         return False
     spot = found.chain.facts.get("spot")
     closes = found.history.bars["close"].to_numpy(dtype=np.float64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
+from contextvars import Context
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -109,7 +110,8 @@ class LiveMarket:
     def _call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if self._closed:
             raise SnapshotError("The market's connections are closed.")
-        under_way: Future[T] = self._portal.start_task_soon(work)
+        # In a context of its own: what is asked is shared with others, who asked may not colour it.
+        under_way: Future[T] = Context().run(self._portal.start_task_soon, work)
         self._under_way.add(under_way)
         under_way.add_done_callback(self._under_way.discard)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from engine.rules import Listing
 
 JUMP_SESSIONS = 252
 """Jumps further back touch no window the screen uses."""
+_CLOSE_DAYS = 7
+"""An older close is no price."""
 _EARNINGS_APART = 1
 """Days two earnings dates may differ: a report after hours is dated either way."""
 
@@ -72,7 +74,7 @@ def row_of(found: Found, rules: SourceRules, session: date, kind: str) -> dict[s
     if "earnings_date" in row:
         row["earnings_verified"] = _verified(found, said["earnings_date"])
     if "spot" not in row and found.history is not None:
-        _spot_of_history(found.history, row, said)
+        _spot_of_history(found.history, session, row, said)
     said |= _groups(found)
     row |= {
         "quote_time": _quote_time(found, session),
@@ -161,12 +163,16 @@ def _verified(found: Found, said: Mapping[str, Any]) -> bool:
     return False
 
 
-def _spot_of_history(history: History, row: dict[str, Any], said: dict[str, dict[str, Any]]) -> None:
-    """The last close as the price, named as such; the daily bar's day tells how old it is."""
+def _spot_of_history(
+    history: History, session: date, row: dict[str, Any], said: dict[str, dict[str, Any]]
+) -> None:
+    """The last close as the price, named as such with its day; none when it is more than a week old."""
     closes = history.bars["close"].to_numpy(dtype=np.float64)
-    valid = np.flatnonzero(np.isfinite(closes) & (closes > 0))
+    days = history.bars["date"].to_numpy().astype("datetime64[D]")
+    recent = days >= np.datetime64(session - timedelta(days=_CLOSE_DAYS))
+    valid = np.flatnonzero(np.isfinite(closes) & (closes > 0) & recent)
     if len(valid):
-        day = str(history.bars["date"].to_numpy().astype("datetime64[D]")[valid[-1]])
+        day = str(days[valid[-1]])
         row["spot"] = float(closes[valid[-1]])
         said["spot"] = {"value": row["spot"], "source": history.source, "method": f"daily close of {day}"}
 

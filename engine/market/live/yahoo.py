@@ -129,7 +129,7 @@ class YahooSource:
         frames = []
         wanted = wanted_expiries(sorted(listed), asked)
         for expiry in wanted:
-            page = first if expiry == at_hand else ticker.option_chain(listed[expiry])
+            page = first if expiry == at_hand else _later_page(ticker, listed[expiry])
             frames += [_side(page.calls, "C", expiry), _side(page.puts, "P", expiry)]
         if not sum(map(len, frames)):
             raise SourceError(YAHOO, Failure.EMPTY_CHAIN)
@@ -194,6 +194,16 @@ def yahoo_symbol(symbol: str) -> str:
     if symbol in _INDICES:
         return f"^{symbol}"
     return symbol.replace(".", "-") if "=" not in symbol else symbol
+
+
+def _later_page(ticker: Any, expiry: str) -> Any:
+    try:
+        return ticker.option_chain(expiry)
+    except SourceError as error:
+        if error.failure is not Failure.UNKNOWN_SYMBOL:
+            raise
+        # The name is known, its first page was there: nothing to be remembered against it.
+        raise SourceError(YAHOO, Failure.MISSING_FIELDS, detail="the page of an expiry") from None
 
 
 def _expiry_of(page: Any) -> date | None:

@@ -109,5 +109,8 @@ def prepared_yfinance(folder: Path) -> Any:
         warnings.filterwarnings("ignore", category=pd.errors.Pandas4Warning, module=r"yfinance")
         logging.getLogger("yfinance").setLevel(logging.CRITICAL)
         yfinance.config.debug.hide_exceptions = False
-        yfinance.set_tz_cache_location(str(folder / "yfinance"))
+        own = folder / "yfinance"
+        # Its cookies lie there, whoever owns the folder around it.
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yfinance.set_tz_cache_location(str(own))
         return yfinance

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from multiprocessing.connection import Connection
@@ -29,6 +30,7 @@ from tests.loopback.yahoo_door import HOSTS
 SESSION = date(2026, 4, 29)
 MEDIANS = {**dict.fromkeys(HOSTS, 0.25), API: 0.15, HOME: 0.4, FILES: 0.4}
 """Seconds until an answer; a fifth of a second for every other host."""
+DELAYS = "250, 150, 400"
 SPREAD = 0.4
 """Standard deviation of the delay's logarithm: one answer in twenty takes about twice the median."""
 BLOCKS, BLOCK = ascii_uppercase[:25], 200
@@ -118,11 +120,30 @@ class _Tiled(MarketBook):
 
 
 def faultless_market() -> Snapshot:
-    """One block of names and the benchmark, none of which its vendor fails on."""
-    names = [*symbols(BLOCK + 1)]
-    market = SimulatedMarket([listing(symbol) for symbol in names], SESSION, seed=7).snapshot()
-    market.underlyings["error"] = None
-    return market
+    """One block of names and the benchmark, all of them whole: the feed of this market never fails."""
+    pairs = [first + second for first in _LETTERS for second in _LETTERS]
+    listings = [listing(symbol) for symbol in (*(f"QA{pair}" for pair in pairs), BENCHMARK)]
+    market = SimulatedMarket(listings, SESSION, seed=7).snapshot()
+    known, sessions = market.underlyings, market.history["symbol"].value_counts()
+    whole = known[
+        known["spot"].notna()
+        & known["error"].isna()
+        & known["symbol"].isin(sessions.index[sessions == sessions.max()])
+        & known["symbol"].isin(market.quotes["symbol"].unique())
+    ]
+    names = [symbol for symbol in whole["symbol"] if symbol != BENCHMARK][:BLOCK]
+    return _renamed(
+        market.only([*names, BENCHMARK], BENCHMARK), dict(zip(names, symbols(BLOCK + 1), strict=False))
+    )
+
+
+def _renamed(market: Snapshot, new: dict[str, str]) -> Snapshot:
+    tables = {}
+    for table in ("quotes", "underlyings", "history"):
+        frame = getattr(market, table)
+        symbol = frame["symbol"].astype("object").replace(new)
+        tables[table] = frame.assign(symbol=pd.Categorical(symbol) if table != "underlyings" else symbol)
+    return replace(market, **tables)
 
 
 def delays(scale: Callable[[], float]) -> Callable[[str, str], float]:

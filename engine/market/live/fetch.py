@@ -13,13 +13,15 @@ from typing import Any, TypeVar
 from engine.market.live.access import Access
 from engine.market.live.answers import Asked, Chain, Fact, Facts, History, IvHistory, KeepsIv, Source
 from engine.market.live.cache import Life
-from engine.market.live.failures import Failure, SourceError
+from engine.market.live.failures import OF_THE_SYMBOL, Failure, SourceError
 from engine.market.live.splits import unadjusted_split
 
 T = TypeVar("T")
 
 _REMEMBERED = (Failure.UNKNOWN_SYMBOL, Failure.NO_OPTIONS, Failure.NOT_FOUND)
 """Refusals of a name worth a day's memory: asking again would cost a request a run for nothing."""
+_REMEMBERED_SHORTLY = (Failure.EMPTY_CHAIN, Failure.NO_HISTORY, Failure.UNADJUSTED_SPLIT)
+"""What may change with the next quotes: remembered as long as a chain."""
 _DELAYS = {"cboe": 16.0}
 """Minutes a source lags behind the market: its closing quotes are there that much after the close."""
 
@@ -196,6 +198,10 @@ class Fetcher:
     def _remember(self, source: str, key: str, error: SourceError) -> None:
         if error.failure in _REMEMBERED:
             self._put(source, f"no {key}", error.failure.value, "day")
+        elif error.failure in _REMEMBERED_SHORTLY or (
+            key.startswith("iv:") and error.failure in OF_THE_SYMBOL
+        ):
+            self._put(source, f"no {key}", error.failure.value, "chain")
 
     def _put(self, source: str, key: str, text: str, life: Life) -> None:
         self.access.cache.put(source, key, text, life, self.access.clock.now(), _DELAYS.get(source, 0.0))

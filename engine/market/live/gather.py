@@ -166,8 +166,12 @@ class _Run:
     async def _worker(self, waiting: Iterator[str], total: int) -> None:
         for symbol in waiting:
             found = self._founds[symbol]
+            left = self._until - self._access.clock.ticks()
             try:
-                async with asyncio.timeout(max(0.0, self._until - self._access.clock.ticks())):
+                if left <= 0:
+                    # Not even begun: what is begun goes on behind the run, for whoever asks next.
+                    raise TimeoutError
+                async with asyncio.timeout(left):
                     await self._fill(found)
             except TimeoutError:
                 found.problem = SourceError("variance", Failure.DEADLINE)

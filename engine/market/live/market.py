@@ -101,6 +101,8 @@ class LiveMarket:
         """End what is under way, let go of every connection and file; harmless when repeated."""
         if not self._closed:
             self._closed = True
+            for traffic in list(self.access.traffic.values()):
+                traffic.end()
             for under_way in list(self._under_way):
                 under_way.cancel()
             self._portal.call(self._gatherer.aclose)

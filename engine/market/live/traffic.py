@@ -18,6 +18,9 @@ from engine.market.live.rules import SourceLimits
 
 T = TypeVar("T")
 
+_GLANCE = 0.25
+"""Seconds a waiting thread sleeps before it looks whether it should still wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -72,6 +75,7 @@ class Traffic:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
+        self._ended = False
         # The bucket is full at the start: a single name does not wait.
         self._next = self.clock.ticks() - (self.limits.burst - 1) / self.limits.per_second
         self._fails = 0
@@ -123,10 +127,24 @@ class Traffic:
         await self.clock.sleep(self.admit())
 
     def turn_in_thread(self) -> None:
-        """The same from a worker thread."""
-        self.clock.pause(self.admit())
+        """The same from a worker thread, which `end` wakes."""
+        left = self.admit()
+        while left > 0.0:
+            self._refuse_when_ended()
+            self.clock.pause(min(left, _GLANCE))
+            left -= _GLANCE
+        self._refuse_when_ended()
+
+    def end(self) -> None:
+        """Let nobody through any more: the process is about to stop."""
+        self._ended = True
+
+    def _refuse_when_ended(self) -> None:
+        if self._ended:
+            raise SourceError(self.source, Failure.PAUSED, detail="stopping")
 
     def _refuse_while_paused(self) -> None:
+        self._refuse_when_ended()
         if (paused := self.pause) is not None:
             until, why = paused
             detail = f"{why}; next try {until.astimezone(UTC):%H:%M} UTC"

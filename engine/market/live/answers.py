@@ -218,8 +218,8 @@ IvHistory = list[tuple[date, float]]
 
 
 @runtime_checkable
-class KeepsIv(Protocol):
-    """A source that knows the implied volatility of days past."""
+class KnowsIv(Protocol):
+    """A source that knows the implied volatility of a name today and of days past."""
 
     @property
     def name(self) -> str:
@@ -228,6 +228,10 @@ class KeepsIv(Protocol):
 
     async def iv_history(self, symbols: list[str], asked: Asked) -> dict[str, IvHistory | SourceError]:
         """A year of daily implied volatility of each name."""
+        ...
+
+    async def underlying_iv(self, symbols: list[str]) -> dict[str, Fact | SourceError]:
+        """30-day implied volatility of each name as a fraction."""
         ...
 
 

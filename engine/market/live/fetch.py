@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any, TypeVar
 
 from engine.market.live.access import Access
-from engine.market.live.answers import Asked, Chain, Fact, Facts, History, IvHistory, KeepsIv, Source
+from engine.market.live.answers import Asked, Chain, Fact, Facts, History, IvHistory, KnowsIv, Source
 from engine.market.live.cache import Life
 from engine.market.live.failures import OF_THE_SYMBOL, Failure, SourceError
 from engine.market.live.splits import unadjusted_split
@@ -75,7 +75,7 @@ class Fetcher:
 
     async def iv_history(self, symbols: Sequence[str], asked: Asked) -> dict[str, IvHistory | SourceError]:
         """A year of a source's own daily implied volatility, for the names it has."""
-        source = next((each for each in self.sources.values() if isinstance(each, KeepsIv)), None)
+        source = next((each for each in self.sources.values() if isinstance(each, KnowsIv)), None)
         if source is None:
             return {}
         return await self._many(
@@ -87,6 +87,16 @@ class Fetcher:
             _dump_series,
             _load_series,
         )
+
+    async def streamed_iv(self, symbols: Sequence[str]) -> dict[str, Fact | SourceError]:
+        """A source's 30-day implied volatility of now; not kept, as the stream costs no request a name."""
+        source = next((each for each in self.sources.values() if isinstance(each, KnowsIv)), None)
+        if source is None or not symbols:
+            return {}
+        try:
+            return await source.underlying_iv(list(symbols))
+        except SourceError as error:
+            return dict.fromkeys(symbols, error)
 
     async def closes(self, symbols: Sequence[str], asked: Asked) -> dict[str, History | SourceError]:
         """Closes for the first look, of the first source in the order that serves them in bulk."""

@@ -254,11 +254,24 @@ class _Run:
         measured = [symbol for symbol in symbols if self._founds[symbol].chain is not None]
         if not measured or self._access.clock.ticks() >= self._until:
             return {}
+        await self._fill_iv(measured)
         answers = await self._fetcher.iv_history(measured, self.asked)
         failed = [answer for answer in answers.values() if isinstance(answer, SourceError)]
         if failed:
             self._notes.append(f"No daily implied volatility for {len(failed)} names: {failed[0].reason}.")
         return {symbol: answer for symbol, answer in answers.items() if not isinstance(answer, SourceError)}
+
+    async def _fill_iv(self, symbols: Sequence[str]) -> None:
+        """The stream's IV30 where a source's ready-made metrics have none."""
+        founds = [self._founds[symbol] for symbol in symbols]
+        lacking = [
+            found.listing.symbol
+            for found in founds
+            if not any("iv30_provider" in facts for facts in found.metrics)
+        ]
+        for symbol, answer in (await self._fetcher.streamed_iv(lacking)).items():
+            if isinstance(answer, Fact):
+                self._founds[symbol].metrics.append({"iv30_provider": answer})
 
     def _first(self, group: str) -> str | None:
         order = getattr(self._access.rules.order, group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -253,6 +254,21 @@ def test_sources_that_disagree_raise_a_flag_and_are_both_told(
     assert said["source"] == "tastytrade"
     assert said["otherwise"][0]["source"].startswith("yahoo")
     assert said["value"] == pytest.approx(1.05 * said["otherwise"][0]["value"], rel=1e-3)
+
+
+def test_the_stream_fills_an_iv_the_metrics_lack(opened: Opener, net: Loopback) -> None:
+    def without_iv(reply: Any) -> Any:
+        for item in reply["data"]["items"]:
+            for field in ("implied-volatility-30-day", "implied-volatility-index"):
+                item.pop(field, None)
+        return reply
+
+    net.fault(TASTYTRADE, Edited(without_iv), "/market-metrics")
+    found = opened("tastytrade").snapshot(["AAPL"])
+    said = json.loads(found.underlyings["provenance"][0])["iv30_provider"]
+    assert said["source"] == "tastytrade"
+    assert said["value"] == pytest.approx(found.underlyings["iv30_provider"][0])
+    assert "stream" in said["method"]
 
 
 def test_a_future_borrows_the_volatility_of_an_index(opened: Opener, rules: Rules) -> None:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 import stamina
 
+from bot.failures import TooSlowError
+from bot.service import MarketService
 from engine.errors import SnapshotError
 from engine.market.live.market import LiveMarket
 from engine.market.live.rules import load_proxies
 from engine.market.live.sources import chosen_sources
 from engine.market.simulated import SimulatedMarket
+from engine.record.store import Store
 from engine.rules import Listing, Rules
 from tests.bot.conftest import CONFIG, Clock, MakeBot, World, discord_around, text_of
 from tests.loopback.access import VirtualTime, access_to
@@ -122,6 +125,17 @@ async def test_a_single_name_does_not_wait_for_the_whole_market(
     service.close()
     with pytest.raises(SnapshotError, match="closed"):
         await whole
+
+
+async def test_a_screen_asked_for_too_early_says_how_far_it_is(
+    live: LiveMarket, net: Loopback, rules: Rules, database: Path
+) -> None:
+    net.fault(YAHOO, Fault.TIMEOUT, "/chart/AAPL")
+    store = Store.open(database)
+    service = MarketService(live, rules, store, realm="live", universe=FEW, deadline=0.5)
+    with pytest.raises(TooSlowError, match=r"still being gathered \(\d of 10 names\).*/vrp"):
+        await service.screen()
+    service.close()
 
 
 async def test_a_name_nobody_knows_gets_suggestions(

@@ -87,6 +87,8 @@ class _Run:
         self.kind = "close" if self.asked.now >= close_of(self.asked.session) else "open"
 
     async def snapshot(self) -> Snapshot:
+        if self._progress is not None:
+            self._progress(0, len(self._founds))
         replaced_before = self._fetcher.replaced.copy()
         whole = len(self._founds) > _FEW
         rate, calendar, series = await asyncio.gather(
@@ -161,9 +163,9 @@ class _Run:
 
     async def _each(self, symbols: Sequence[str]) -> None:
         waiting = iter(symbols)
-        await asyncio.gather(*(self._worker(waiting, len(symbols)) for _ in range(AT_ONCE)))
+        await asyncio.gather(*(self._worker(waiting) for _ in range(AT_ONCE)))
 
-    async def _worker(self, waiting: Iterator[str], total: int) -> None:
+    async def _worker(self, waiting: Iterator[str]) -> None:
         for symbol in waiting:
             found = self._founds[symbol]
             left = self._until - self._access.clock.ticks()
@@ -182,7 +184,7 @@ class _Run:
                 found.problem = SourceError("variance", Failure.UNEXPECTED, detail=type(error).__name__)
             self._done += 1
             if self._progress is not None:
-                self._progress(self._done, max(total, self._done))
+                self._progress(self._done, max(len(self._founds), self._done))
 
     async def _fill(self, found: Found) -> None:
         symbol = found.listing.symbol

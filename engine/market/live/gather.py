@@ -60,6 +60,9 @@ class Gatherer:
         A name that could not be had stays in it with the reason; nothing here raises for a source.
         """
         run = _Run(self, listings, progress)
+        if len(listings) > _FEW:
+            # Once a run is often enough to keep the file from growing with what nobody will read.
+            await asyncio.to_thread(self.access.cache.drop_old, self.access.clock.now())
         return await run.snapshot()
 
     async def aclose(self) -> None:
@@ -155,6 +158,7 @@ class _Run:
                 found.problem = history
             if found.ruled_out is None and found.problem is None:
                 left.append(symbol)
+        self._done += len(symbols) - len(left)
         self._notes.append(
             f"{len(symbols) - len(left)} of {len(symbols)} names were ruled out by closes and metrics alone; "
             "their chains were not asked for."

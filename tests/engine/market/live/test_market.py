@@ -151,6 +151,20 @@ def test_chains_grow_old_in_session_and_keep_until_the_next_open_after_it(
     assert net.count(YAHOO, "/options/KO") == 2 * pages
 
 
+def test_what_is_no_longer_good_leaves_the_file(opened: Opener, time: VirtualTime) -> None:
+    live = opened()
+    live.snapshot()
+    kept, good = live.access.cache.counts(time.now())["yahoo"]
+    assert kept == good
+    time.pause(3 * 86_400.0)
+    assert live.access.cache.counts(time.now())["yahoo"] == (kept, 0)
+    live.snapshot(["SPY"])
+    assert live.access.cache.counts(time.now())["yahoo"][0] == kept
+    live.snapshot()
+    kept, good = live.access.cache.counts(time.now())["yahoo"]
+    assert kept == good
+
+
 def test_one_name_takes_the_short_way(opened: Opener, net: Loopback) -> None:
     found = opened().snapshot(["KO"])
     assert found.symbols == ["KO"]

@@ -20,8 +20,10 @@ $(STAMP): requirements-dev.txt pyproject.toml
 demo: $(STAMP)
 	@$(BIN)/python -m bot.demo $(if $(DATA),--data "$(DATA)") $(if $(PORT),--port $(PORT))
 
+# Two at a time, a file in one process: much of the suite waits for the pace of sources. One at a time:
+# .venv/bin/python -m pytest
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Every source with every fault: what the user sees and what is stored, a row each.
 faults: $(STAMP)

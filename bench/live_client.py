@@ -221,5 +221,10 @@ def _requests(live: LiveMarket) -> dict[SourceName, int]:
 
 
 def _peak_bytes() -> int:
+    """Peak resident memory of this process alone; getrusage would count what its parent had before exec."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return 1024 * int(line.split()[1])
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else 1024 * size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -38,7 +38,7 @@ class Fault(StrEnum):
 class Edited:
     """The handler's own JSON reply, changed; replies that are no JSON pass as they are."""
 
-    edit: Edit
+    edit: Edit = field(repr=False)
     name: str = "edited reply"
 
 

@@ -186,7 +186,20 @@ def _tastytrade() -> Iterator[Case]:
         sees="1 x chain from yahoo, as ",
         choice="tastytrade",
     )
+    words = "no two-sided quotes"
+    yield Case(
+        *("tastytrade", "null for every bid and ask", on(TASTYTRADE, Edited(replaced(None, "bid", "ask")))),
+        sees=f"Not measured: {words} 6",
+        measured=0,
+        reason=words,
+        choice="tastytrade",
+    )
     metrics = "/market-metrics"
+    yield Case(
+        *("tastytrade", "NaN in the metrics", on(TASTYTRADE, Edited(_with_nan), metrics)),
+        sees="6 of 6 measured",
+        choice="tastytrade",
+    )
     yield Case(
         *("tastytrade", "one bad item among the metrics", on(TASTYTRADE, Edited(_one_bad_item), metrics)),
         sees="1 x metrics: fields missing in the reply [tastytrade]",
@@ -207,6 +220,14 @@ def _tastytrade() -> Iterator[Case]:
 
 def _cboe() -> Iterator[Case]:
     chain = f"/options/{VICTIM}"
+    words = "no two-sided quotes"
+    yield Case(
+        *("cboe", "null for every bid and ask", on(CBOE, Edited(replaced(None, "bid", "ask")), chain)),
+        sees=words,
+        measured=OTHERS,
+        reason=words,
+        choice="cboe",
+    )
     for fault, words in OF_THE_LINE:
         limits = {"cboe": IMPATIENT} if fault is Fault.TIMEOUT else {}
         yield Case(
@@ -308,6 +329,15 @@ def _a_day_older(reply: Any) -> Any:
     for page in result["options"]:
         for contract in (*page["calls"], *page["puts"]):
             contract["lastTradeDate"] -= day
+    return reply
+
+
+def _with_nan(reply: Any) -> Any:
+    """Numbers that are none, as text and as JSON's own NaN."""
+    for item in reply["data"]["items"]:
+        for field in ("historical-volatility-30-day", "beta", "implied-volatility-percentile"):
+            item[field] = "NaN"
+        item["corr-spy-3month"] = float("nan")
     return reply
 
 

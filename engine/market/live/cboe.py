@@ -14,6 +14,7 @@ from engine.market.live.access import Access
 from engine.market.live.answers import Asked, Chain, Fact, Facts, History
 from engine.market.live.expiries import wanted_expiries
 from engine.market.live.failures import OF_THE_SYMBOL, Failure, SourceError
+from engine.market.live.indices import AFTERNOON_ROOTS, is_index
 from engine.market.live.rules import SourceName
 from engine.market.live.web import Reply, Web
 from engine.market.sessions import NEW_YORK, close_of, sessions_between
@@ -26,11 +27,8 @@ _LAST_TRADES = timedelta(minutes=1)
 """A busy name's last regular trade comes that shortly before the close or earlier."""
 _HOME = "https://cdn.cboe.com"
 _PATH = "/api/global/delayed_quotes/options/{}.json"
-_INDICES = frozenset({"SPX", "VIX", "NDX", "RUT", "XSP", "DJX", "OEX", "XEO", "MRUT"})
 _UNLISTED = frozenset({403})
 """How Cboe refuses a symbol it does not list."""
-_PM_ROOTS = {"SPX": "SPXW", "NDX": "NDXP", "RUT": "RUTW", "MRUT": "MRUTW", "VIX": "VIXW"}
-"""Second root of an index: settled at the close, as everything else here (VIX apart: both at the open)."""
 _NUMBERS = {
     "bid": "bid",
     "ask": "ask",
@@ -115,7 +113,7 @@ def cboe_symbol(symbol: str) -> str:
     if symbol.startswith("/") or "=" in symbol:
         raise SourceError(CBOE, Failure.UNKNOWN_SYMBOL, detail="no futures at Cboe")
     plain = symbol.removeprefix("^")
-    return f"_{plain}" if symbol.startswith("^") or plain in _INDICES else plain
+    return f"_{plain}" if is_index(symbol) else plain
 
 
 def _chain_of(data: Mapping[str, Any], symbol: str, asked: Asked, now: datetime) -> Chain:
@@ -153,7 +151,7 @@ def _occ(contract: str) -> tuple[str, date, str, float]:
 def _roots(parsed: Iterable[tuple[str, date, str, float]], symbol: str) -> dict[date, str]:
     """The root to take of each expiry; those of an adjusted deliverable (MOD1) are not among them."""
     plain = symbol.removeprefix("^").replace(".", "")
-    second = _PM_ROOTS.get(plain)
+    second = AFTERNOON_ROOTS.get(plain)
     found: dict[date, str] = {}
     for root, day, _, _ in parsed:
         if root == second:

@@ -17,6 +17,7 @@ from engine.market.live.assemble import Gathered, snapshot_of
 from engine.market.live.calendar import earnings_dates
 from engine.market.live.failures import OF_THE_SYMBOL, Failure, SourceError
 from engine.market.live.fetch import Fetcher
+from engine.market.live.indices import is_index
 from engine.market.live.merge import Found
 from engine.market.live.rates import risk_free_rate
 from engine.market.live.rules import Proxy
@@ -314,7 +315,7 @@ def moment(now: datetime, rules: Rules) -> Asked:
 
 def listing_of(symbol: str) -> Listing:
     """A ticker that stands in no universe file, as one could be listed."""
-    asset_class = "future" if symbol.startswith("/") else "index" if symbol.startswith("^") else "equity"
+    asset_class = "future" if symbol.startswith("/") else "index" if is_index(symbol) else "equity"
     return Listing(symbol=symbol, name=symbol, sector="Unlisted", asset_class=asset_class)
 
 

@@ -17,6 +17,7 @@ from engine.market.live.answers import Asked, Chain, Fact, Facts, History, utc
 from engine.market.live.dxlink import DxLink, OptionGreeks, Series
 from engine.market.live.expiries import wanted_expiries
 from engine.market.live.failures import Failure, SourceError
+from engine.market.live.indices import is_index
 from engine.market.live.tastytrade_session import TASTYTRADE, TastytradeLine, mapped
 from engine.market.live.traffic import persistent
 
@@ -29,7 +30,6 @@ STRIKES_AT_MOST = 50
 """Strikes an expiry, both rights each: one request of quotes an expiry."""
 BAND = (0.5, 2.0)
 """Strikes looked at, as multiples of spot."""
-_INDICES = frozenset({"SPX", "NDX", "RUT", "VIX", "XSP", "DJX", "OEX", "XEO"})
 _MILLISECONDS_FROM = 1e11
 """Instants above are in milliseconds since 1970; as seconds they would lie beyond the year 5000."""
 
@@ -104,7 +104,7 @@ class TastytradeSource:
         listed = await items("chain", f"/option-chains/{theirs.replace('/', '%2F')}/nested")
         expiries = _standard_expiries(listed, theirs)
         wanted = wanted_expiries(sorted(expiries), asked)
-        kind = "index" if theirs in _INDICES else "equity"
+        kind = "index" if is_index(theirs) else "equity"
         underlying = await items("spot", "/market-data/by-type", {kind: [theirs]})
         spot = _spot_of(underlying)
         contracts = [each for day in wanted for each in _near(expiries[day], float(spot.value))]

@@ -19,6 +19,7 @@ from engine.market.live.answers import Asked, Chain, Fact, Facts, History, utc
 from engine.market.live.dividends import projected_dividend
 from engine.market.live.expiries import wanted_expiries
 from engine.market.live.failures import Failure, SourceError
+from engine.market.live.indices import AFTERNOON_ROOTS, is_index
 from engine.market.live.traffic import persistent
 from engine.market.live.yahoo_session import YAHOO, PoliteSession, failure_of, prepared_yfinance
 from engine.market.sessions import NEW_YORK
@@ -30,7 +31,6 @@ HISTORY_DAYS = 900
 AT_ONCE = 20
 """Symbols one spark request may hold."""
 _SPARK = "https://query1.finance.yahoo.com/v8/finance/spark"
-_INDICES = frozenset({"SPX", "NDX", "RUT", "VIX", "XSP", "DJX", "OEX", "XEO"})
 _OCC = re.compile(r"(\d{6})[CP]\d{8}$")
 _NEW_YORK_NAME = "America/New_York"
 
@@ -133,7 +133,7 @@ class YahooSource:
             frames += [_side(page.calls, "C", expiry), _side(page.puts, "P", expiry)]
         if not sum(map(len, frames)):
             raise SourceError(YAHOO, Failure.EMPTY_CHAIN)
-        quotes = pd.concat(frames, ignore_index=True)
+        quotes = _of_one_root(pd.concat(frames, ignore_index=True), symbol)
         if quotes["strike"].isna().all():
             raise SourceError(YAHOO, Failure.MISSING_FIELDS, detail="strike")
         quote = first.underlying or {}
@@ -191,7 +191,7 @@ class YahooSource:
 
 def yahoo_symbol(symbol: str) -> str:
     """BRK.B as BRK-B, SPX as ^SPX; Yahoo's own forms (^VIX, ES=F) stay."""
-    if symbol in _INDICES:
+    if is_index(symbol) and not symbol.startswith("^"):
         return f"^{symbol}"
     return symbol.replace(".", "-") if "=" not in symbol else symbol
 
@@ -232,6 +232,16 @@ def _side(frame: pd.DataFrame, right: str, expiry: date) -> pd.DataFrame:
             "traded": plain["lastTradeDate"].to_numpy(dtype="datetime64[s]"),
         }
     )
+
+
+def _of_one_root(quotes: pd.DataFrame, symbol: str) -> pd.DataFrame:
+    """An index' monthly lists a strike twice, settled at the open and at the close: the latter is kept."""
+    afternoon = AFTERNOON_ROOTS.get(symbol.removeprefix("^"))
+    if afternoon is None:
+        return quotes
+    late = quotes["contract"].str[:-15] == afternoon
+    both = quotes["expiration"].isin(quotes.loc[late, "expiration"])
+    return quotes[late | ~both].reset_index(drop=True)
 
 
 def _newest(underlying: float | None, columns: Iterable[pd.Series[Any]]) -> datetime | None:

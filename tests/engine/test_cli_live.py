@@ -163,6 +163,20 @@ def test_one_name_from_the_live_market(capsys: pytest.CaptureFixture[str], net: 
     assert net.asked == []
 
 
+def test_a_saved_live_market_plays_again_the_same(
+    capsys: pytest.CaptureFixture[str], net: Loopback, tmp_path: Path
+) -> None:
+    folder = str(tmp_path / "saved")
+    status, out, _ = call(capsys, "snapshot", "--symbols", "IWM,QQQ", "--out", folder)
+    assert status == 0
+    assert out.startswith("2 names and ")
+    live = json.loads(call(capsys, "screen", "--symbols", "IWM,QQQ", "--all", "--format", "json")[1])
+    again = json.loads(call(capsys, "screen", "--data", folder, "--all", "--format", "json")[1])
+    assert again["rows"] == live["rows"]
+    assert again["run"]["source"] == "Yahoo"
+    assert all(row["provenance"]["chain"]["source"] == "yahoo" for row in again["rows"])
+
+
 def test_a_name_nobody_knows_is_told_with_its_reason(
     capsys: pytest.CaptureFixture[str], net: Loopback
 ) -> None:

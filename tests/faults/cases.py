@@ -18,7 +18,7 @@ STREAM = "tasty-openapi-ws.dxfeed.com"
 CBOE = "cdn-api.cboe.com"
 OTHERS = len(NAMES) - 1
 FIVE, TEN = timedelta(minutes=5), timedelta(minutes=10)
-IMPATIENT = {"timeout_seconds": 1.0, "attempts": 1}
+IMPATIENT = {"timeout_seconds": 2.0, "attempts": 1}
 
 OF_THE_LINE: tuple[tuple[Fault, str], ...] = (
     (Fault.SERVER_ERROR, "server error (5xx)"),

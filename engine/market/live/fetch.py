@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
@@ -163,15 +163,22 @@ class Fetcher:
         held = self._held(source, key, load)
         if held is not None:
             return held
-        if (source, key) not in self._flights:
-            flight = asyncio.ensure_future(self._stored(source, key, life, dump, ask))
-            self._flights[source, key] = flight
-            flight.add_done_callback(lambda done: self._landed(source, key, done))
-        result: T = await asyncio.shield(self._flights[source, key])
+        return await self.once((source, key), lambda: self._stored(source, key, life, dump, ask))
+
+    async def once(self, key: tuple[str, str], start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What `start` brings, begun once for all who ask for the same key meanwhile.
+
+        Who stops waiting does not stop the others: it goes on behind them.
+        """
+        if key not in self._flights:
+            flight = asyncio.ensure_future(start())
+            self._flights[key] = flight
+            flight.add_done_callback(lambda done: self._landed(key, done))
+        result: T = await asyncio.shield(self._flights[key])
         return result
 
-    def _landed(self, source: str, key: str, flight: asyncio.Future[Any]) -> None:
-        self._flights.pop((source, key), None)
+    def _landed(self, key: tuple[str, str], flight: asyncio.Future[Any]) -> None:
+        self._flights.pop(key, None)
         if not flight.cancelled():
             flight.exception()  # looked at, so that an abandoned one leaves no warning behind
 
@@ -238,16 +245,20 @@ class Fetcher:
         missing = [symbol for symbol in symbols if symbol not in found]
         if not missing:
             return found
-        try:
-            answers = await ask(missing)
-        except SourceError as error:
-            answers = dict.fromkeys(missing, error)
-        for symbol, answer in answers.items():
-            if isinstance(answer, SourceError):
-                self._remember(source, f"{group}:{symbol}", answer)
-            else:
-                self._put(source, f"{group}:{symbol}", dump(answer), life)
-        return found | answers
+
+        async def asked() -> dict[str, T | SourceError]:
+            try:
+                answers = await ask(missing)
+            except SourceError as error:
+                answers = dict.fromkeys(missing, error)
+            for symbol, answer in answers.items():
+                if isinstance(answer, SourceError):
+                    self._remember(source, f"{group}:{symbol}", answer)
+                else:
+                    self._put(source, f"{group}:{symbol}", dump(answer), life)
+            return answers
+
+        return found | await self.once((source, f"{group}:{','.join(missing)}"), asked)
 
 
 def _dump_series(series: IvHistory) -> str:

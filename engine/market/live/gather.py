@@ -19,7 +19,7 @@ from engine.market.live.failures import OF_THE_SYMBOL, Failure, SourceError
 from engine.market.live.fetch import Fetcher
 from engine.market.live.indices import is_index
 from engine.market.live.merge import Found
-from engine.market.live.rates import risk_free_rate
+from engine.market.live.rates import Rate, risk_free_rate
 from engine.market.live.rules import Proxy
 from engine.market.live.splits import JUMP
 from engine.market.live.stages import Loosest, ruled_out
@@ -96,12 +96,7 @@ class _Run:
         replaced_before = self._fetcher.replaced.copy()
         whole = len(self._founds) > _FEW
         rate, calendar, series = await asyncio.gather(
-            risk_free_rate(
-                self._access,
-                self._gatherer.web,
-                self.asked.session,
-                self._gatherer.rules.volatility.risk_free_rate_percent / 100.0,
-            ),
+            self._fetcher.once(("rate", str(self.asked.session)), self._rate),
             self._calendar() if whole else _nothing(),
             self._names(),
         )
@@ -123,9 +118,15 @@ class _Run:
         )
         return await asyncio.to_thread(snapshot_of, gathered, self._access.rules)
 
+    async def _rate(self) -> Rate:
+        constant = self._gatherer.rules.volatility.risk_free_rate_percent / 100.0
+        return await risk_free_rate(self._access, self._gatherer.web, self.asked.session, constant)
+
     async def _calendar(self) -> Mapping[str, Fact]:
-        found, errors = await earnings_dates(
-            self._access, self._gatherer.web, self.asked.session, self._run_rules.earnings_days_ahead
+        days = self._run_rules.earnings_days_ahead
+        found, errors = await self._fetcher.once(
+            ("calendar", str(self.asked.session)),
+            lambda: earnings_dates(self._access, self._gatherer.web, self.asked.session, days),
         )
         if errors:
             self._notes.append(f"Earnings calendar incomplete: {errors[0]}.")

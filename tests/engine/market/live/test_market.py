@@ -181,6 +181,7 @@ def test_equal_questions_under_way_share_one_fetch(opened: Opener, net: Loopback
         found = list(pool.map(lambda _: live.snapshot(["KO"]), range(8)))
     assert net.count(YAHOO, "/options/KO") == 3
     assert net.count(YAHOO, "/chart/KO") == 1
+    assert net.count("home.treasury.gov") == 1
     assert all(each.quotes.equals(found[0].quotes) for each in found)
 
 

@@ -144,7 +144,7 @@ def _footnotes(screen: Screen, shown: Sequence[Row]) -> tuple[str, ...]:
     measured = (row for row in screen.rows if row.text("missing_reason") is None)
     failing = Counter(label(gate.name) for row in measured for gate in row.failed)
     often = ", ".join(f"{escaped(name)} {count}" for name, count in failing.most_common(4))
-    notes = "; ".join(escaped(note, 120) for note in screen.notes)
+    notes = "; ".join(escaped(note.removesuffix("."), 160) for note in screen.notes)
     return (
         *((f"Names stopped, by gate: {often}.",) if often else ()),
         *(_reading(shown) if shown else ()),
@@ -185,7 +185,9 @@ def _buttons(
 def _halted(screen: Screen, run_id: int) -> Card:
     """An outage or a run the hard gate stopped: what happened, no ranking."""
     run = screen.run
-    again = "The next run starts afresh; /status tells when."
+    # A live market names its next try in the reason.
+    planned = "next try" in (run.reason or "")
+    again = "" if planned else "The next run starts afresh; /status tells when."
     return Card(
         title=titled(run, run_name(run), day(run.session)),
         state=run.state,

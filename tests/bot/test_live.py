@@ -93,6 +93,18 @@ async def test_the_live_market_is_screened_and_cards_say_where_values_came_from(
         assert "chain" in card
 
 
+async def test_a_fallback_is_named_on_the_card(
+    make_bot: MakeBot, clock: Clock, live: LiveMarket, net: Loopback
+) -> None:
+    net.fault("home.treasury.gov", Fault.HTML)
+    async with discord_around(bot_of(make_bot, live), clock) as world:
+        await market_of(world)
+        text = text_of(await world.ask("screen"))
+        assert "The rate is FRED's copy of the Treasury yields" in text.replace("\\", "")
+        assert ".;" not in text
+        assert ".." not in text
+
+
 async def test_a_name_outside_the_universe_is_answered_by_itself(
     make_bot: MakeBot, clock: Clock, live: LiveMarket, net: Loopback
 ) -> None:
@@ -158,6 +170,8 @@ async def test_an_outage_is_a_notice_with_the_next_try_and_no_ranking(
         assert "Outage: Only 2 of 10 names could be measured." in text
         assert "The next try is at 21:3" in text
         assert "Nothing is ranked" in text
+        assert "starts afresh" not in text
+        assert "server error (5xx) [yahoo] 8" in text.replace("\\", "")
         assert "KO" not in text
 
 

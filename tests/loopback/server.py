@@ -134,7 +134,7 @@ class Loopback:
             self._asked.clear()
 
     def fault(self, host: str, fault: AnyFault, path: str = "", times: int | None = None) -> None:
-        """From now on a host answers wrongly on paths that contain `path`; `times` requests, or for good.
+        """From now on a host answers wrongly where path and query hold `path`; `times` requests, or for good.
 
         The newest fault that fits counts. Open connections are cut where the name is no longer found.
         """
@@ -232,7 +232,7 @@ class Loopback:
         if seconds > 0:
             await asyncio.sleep(seconds)
         handler = self.handlers[host]
-        fault = self._due(host, request.path)
+        fault = self._due(host, f"{request.path}?{request.query_string}")
         return await (handler(request) if fault is None else spoiled(fault, request, handler))
 
     async def _stamp(self, _: web.Request, answer: web.StreamResponse) -> None:

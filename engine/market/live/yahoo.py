@@ -128,9 +128,15 @@ class YahooSource:
         at_hand = _expiry_of(first)
         frames = []
         wanted = wanted_expiries(sorted(listed), asked)
-        for expiry in wanted:
-            page = first if expiry == at_hand else _later_page(ticker, listed[expiry])
-            frames += [_side(page.calls, "C", expiry), _side(page.puts, "P", expiry)]
+        pages = {
+            expiry: first if expiry == at_hand else _later_page(ticker, listed[expiry]) for expiry in wanted
+        }
+        for expiry, page in pages.items():
+            if page is not None:
+                frames += [_side(page.calls, "C", expiry), _side(page.puts, "P", expiry)]
+        lacking = list(pages.values()).count(None)
+        if lacking and lacking == len(wanted):
+            raise SourceError(YAHOO, Failure.MISSING_FIELDS, detail="the pages of its expiries")
         if not sum(map(len, frames)):
             raise SourceError(YAHOO, Failure.EMPTY_CHAIN)
         quotes = _of_one_root(pd.concat(frames, ignore_index=True), symbol)
@@ -144,7 +150,8 @@ class YahooSource:
             quotes=quotes.drop(columns="traded"),
             traded=traded,
             fetched=self._access.clock.now(),
-            method=f"{len(wanted)} of {len(listed)} expiries",
+            method=f"{len(wanted) - lacking} of {len(listed)} expiries"
+            + (f", {lacking} not to be had" if lacking else ""),
             facts=_quote_facts(quote, asked.session),
         )
 
@@ -197,13 +204,13 @@ def yahoo_symbol(symbol: str) -> str:
 
 
 def _later_page(ticker: Any, expiry: str) -> Any:
+    """The page of another expiry; None where there is none: the name is known, its first page was there."""
     try:
         return ticker.option_chain(expiry)
     except SourceError as error:
         if error.failure is not Failure.UNKNOWN_SYMBOL:
             raise
-        # The name is known, its first page was there: nothing to be remembered against it.
-        raise SourceError(YAHOO, Failure.MISSING_FIELDS, detail="the page of an expiry") from None
+        return None
 
 
 def _expiry_of(page: Any) -> date | None:

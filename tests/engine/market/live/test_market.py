@@ -385,3 +385,16 @@ def test_a_source_that_is_not_configured_is_refused_in_one_sentence(
     with pytest.raises(ConfigError, match=f"^{choice} is not configured"):
         chosen_sources(access, choice)
     access.cache.close()
+
+
+def test_an_expiry_without_a_page_leaves_the_others(opened: Opener, net: Loopback, rules: Rules) -> None:
+    live = opened()
+    whole = live.snapshot(["KO"]).quotes["expiration"].unique()
+    assert len(whole) >= 2
+    live.access.cache.forget("yahoo", "chain:KO")
+    trade = int(whole.max().timestamp())
+    net.fault(YAHOO, Fault.NOT_FOUND, f"/options/KO?date={trade}")
+    found = live.snapshot(["KO"])
+    assert set(found.quotes["expiration"].unique()) == set(whole) - {whole.max()}
+    assert "1 not to be had" in json.loads(found.underlyings["provenance"][0])["chain"]["method"]
+    assert found.underlyings["error"].isna().all()

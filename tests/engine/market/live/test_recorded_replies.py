@@ -173,11 +173,11 @@ def test_the_first_run_asks_once_for_each_thing(twice: Twice) -> None:
     asked = twice.asked[0]
     charts = [each for each in asked if each.startswith("chart/")]
     assert sorted(charts) == ["chart/AAPL", "chart/AMZN", "chart/QQQ", "chart/SPY"]
-    # The page with the list, then the first expiry of use, which nobody recorded.
+    # The page with the list, then the three expiries of use, which nobody recorded.
     assert {name: asked.count(f"options/{name}") for name in ("AAPL", "AMZN", "QQQ")} == {
-        "AAPL": 2,
-        "AMZN": 2,
-        "QQQ": 2,
+        "AAPL": 4,
+        "AMZN": 4,
+        "QQQ": 4,
     }
 
 

@@ -113,6 +113,13 @@ def _yahoo_replies() -> Iterator[Case]:
         ("zero for every bid and ask", replaced(0, "bid", "ask")),
     ):
         yield Case("yahoo", name, on(YAHOO, Edited(edit), chain), words, OTHERS, reason=words)
+    words = "fields missing in the reply"
+    yield Case(
+        *("yahoo", "404 for every expiry but the nearest", on(YAHOO, Fault.NOT_FOUND, f"{chain}?date=")),
+        sees=words,
+        measured=OTHERS,
+        reason=f"{words} [yahoo]",
+    )
     yield Case(*("yahoo", "a name nobody knows", lambda _: None, "unknown symbol"), extra=("ZZZZ",))
 
 

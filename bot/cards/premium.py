@@ -134,4 +134,6 @@ def _place(row: Row) -> str:
         return f"its place in its own year is not known yet ({stored})"
     if "iv_percentile_provider" in row.flags:
         return f"{ordinal(rank)} percentile by the provider's record"
+    if "iv_percentile_series" in row.flags:
+        return f"{ordinal(rank)} percentile of the provider's year of IV ({stored})"
     return f"{ordinal(rank)} percentile of its {'year' if (n or 0) >= _YEAR else 'record'} ({stored})"

@@ -60,6 +60,11 @@ def test_a_percentile_of_the_provider_is_called_so():
     assert "88th percentile by the provider's record." in sentence(row)
 
 
+def test_a_percentile_within_the_providers_series_is_called_so():
+    row = a_row(flags=("iv_percentile_series",), values={"iv_percentile_n": 251.0})
+    assert "88th percentile of the provider's year of IV (n=251)." in sentence(row)
+
+
 def test_both_sides_of_the_volatility_table():
     assert volatility_table(a_row()).splitlines() == [
         "IMPLIED    % a year   REALIZED      %",

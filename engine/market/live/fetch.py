@@ -22,6 +22,8 @@ _REMEMBERED = (Failure.UNKNOWN_SYMBOL, Failure.NO_OPTIONS, Failure.NOT_FOUND)
 """Refusals of a name worth a day's memory: asking again would cost a request a run for nothing."""
 _REMEMBERED_SHORTLY = (Failure.EMPTY_CHAIN, Failure.NO_HISTORY, Failure.UNADJUSTED_SPLIT)
 """What may change with the next quotes: remembered as long as a chain."""
+_STREAM = "stream"
+"""Group of what a stream says of now; its silence about a name is remembered like a chain."""
 _DELAYS = {"cboe": 16.0}
 """Minutes a source lags behind the market: its closing quotes are there that much after the close."""
 
@@ -88,15 +90,21 @@ class Fetcher:
             _load_series,
         )
 
-    async def streamed_iv(self, symbols: Sequence[str]) -> dict[str, Fact | SourceError]:
-        """A source's 30-day implied volatility of now; not kept, as the stream costs no request a name."""
+    async def streamed_iv(self, symbols: Sequence[str], company: str) -> dict[str, Fact | SourceError]:
+        """A source's 30-day implied volatility of now.
+
+        Asked in the company of a name that surely trades: of one it does not know a stream says nothing,
+        and nothing at all would be taken for a broken line.
+        """
         source = next((each for each in self.sources.values() if isinstance(each, KnowsIv)), None)
         if source is None or not symbols:
             return {}
-        try:
-            return await source.underlying_iv(list(symbols))
-        except SourceError as error:
-            return dict.fromkeys(symbols, error)
+
+        async def ask(missing: list[str]) -> dict[str, Fact | SourceError]:
+            answers = await source.underlying_iv([*missing, company])
+            return {symbol: answer for symbol, answer in answers.items() if symbol in missing}
+
+        return await self._many(source.name, _STREAM, "chain", symbols, ask, _dump_fact, _load_fact)
 
     async def closes(self, symbols: Sequence[str], asked: Asked) -> dict[str, History | SourceError]:
         """Closes for the first look, of the first source in the order that serves them in bulk."""
@@ -215,8 +223,10 @@ class Fetcher:
     def _remember(self, source: str, key: str, error: SourceError) -> None:
         if error.failure in _REMEMBERED:
             self._put(source, f"no {key}", error.failure.value, "day")
-        elif error.failure in _REMEMBERED_SHORTLY or (
-            key.startswith("iv:") and error.failure in OF_THE_SYMBOL
+        elif (
+            error.failure in _REMEMBERED_SHORTLY
+            or (key.startswith("iv:") and error.failure in OF_THE_SYMBOL)
+            or key.startswith(f"{_STREAM}:")
         ):
             self._put(source, f"no {key}", error.failure.value, "chain")
 
@@ -267,6 +277,14 @@ def _dump_series(series: IvHistory) -> str:
 
 def _load_series(text: str) -> IvHistory:
     return [(date.fromisoformat(day), float(iv)) for day, iv in json.loads(text)]
+
+
+def _dump_fact(fact: Fact) -> str:
+    return json.dumps(fact.shape())
+
+
+def _load_fact(text: str) -> Fact:
+    return Fact.of(json.loads(text))
 
 
 def _dump_facts(facts: Facts) -> str:

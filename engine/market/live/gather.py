@@ -277,7 +277,8 @@ class _Run:
             for found in founds
             if not any("iv30_provider" in facts for facts in found.metrics)
         ]
-        for symbol, answer in (await self._fetcher.streamed_iv(lacking)).items():
+        company = self._gatherer.rules.benchmark
+        for symbol, answer in (await self._fetcher.streamed_iv(lacking, company)).items():
             if isinstance(answer, Fact):
                 self._founds[symbol].metrics.append({"iv30_provider": answer})
 

@@ -15,7 +15,7 @@ import pytest
 import stamina
 from pydantic import SecretStr
 
-from engine.errors import ConfigError, SnapshotError
+from engine.errors import SnapshotError
 from engine.market.columns import panel_of
 from engine.market.live.market import LiveMarket
 from engine.market.live.rules import SourceRules, load_proxies, load_sources
@@ -284,6 +284,9 @@ def test_the_stream_fills_an_iv_the_metrics_lack(opened: Opener, net: Loopback) 
     assert said["source"] == "tastytrade"
     assert said["value"] == pytest.approx(found.underlyings["iv30_provider"][0])
     assert "stream" in said["method"]
+    net.clear()
+    opened("tastytrade").snapshot(["AAPL"])
+    assert net.asked == []
 
 
 def test_a_future_borrows_the_volatility_of_an_index(opened: Opener, rules: Rules) -> None:
@@ -375,16 +378,6 @@ def test_closing_ends_what_is_under_way(opened: Opener, net: Loopback) -> None:
             waiting.result(timeout=10)
     with pytest.raises(SnapshotError, match="closed"):
         live.snapshot(["KO"])
-
-
-@pytest.mark.parametrize("choice", ["tastytrade", "cboe"])
-def test_a_source_that_is_not_configured_is_refused_in_one_sentence(
-    net: Loopback, tmp_path: Path, choice: Choice
-) -> None:
-    access = access_to(net, tmp_path)
-    with pytest.raises(ConfigError, match=f"^{choice} is not configured"):
-        chosen_sources(access, choice)
-    access.cache.close()
 
 
 def test_an_expiry_without_a_page_leaves_the_others(opened: Opener, net: Loopback, rules: Rules) -> None:

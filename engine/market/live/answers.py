@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -173,6 +174,8 @@ class Asked:
     near_min_days: int = 7
     trade_target: int = 45
     trade_days: tuple[int, int] = (25, 70)
+    replaced: Counter[str] = field(default_factory=Counter, compare=False)
+    """How often in this run a source further down the order had to answer, by what stood in the way."""
 
 
 class Source(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -34,8 +33,6 @@ class Fetcher:
 
     access: Access
     sources: Mapping[str, Source]
-    replaced: Counter[str] = field(default_factory=Counter)
-    """How often a source further down the order had to answer, by what stood in the way."""
     _flights: dict[tuple[str, str], asyncio.Future[Any]] = field(default_factory=dict)
 
     async def chain(self, symbol: str, asked: Asked) -> Chain:
@@ -43,6 +40,7 @@ class Fetcher:
         return await self._first_of(
             self.access.rules.order.chain,
             "chain",
+            asked,
             lambda source: self._kept(
                 source.name,
                 f"chain:{symbol}",
@@ -68,7 +66,7 @@ class Fetcher:
                 source.name, f"history:{symbol}", "history", History.dump, History.load, ask
             )
 
-        return await self._first_of(self.access.rules.order.history, "history", checked)
+        return await self._first_of(self.access.rules.order.history, "history", asked, checked)
 
     async def history_anew(self, held: History, asked: Asked) -> History:
         """The bars of a name once more, past a stored answer that has turned out to be overtaken."""
@@ -132,7 +130,7 @@ class Fetcher:
             )
             for symbol, answer in answers.items():
                 if isinstance(answer, SourceError):
-                    self.replaced[f"metrics: {answer.reason}"] += 1
+                    asked.replaced[f"metrics: {answer.reason}"] += 1
                 else:
                     found[symbol].append(answer)
         return found
@@ -141,7 +139,9 @@ class Fetcher:
         served = (self.sources[name] for name in order if name in self.sources)
         return next((source for source in served if group in source.serves), None)
 
-    async def _first_of(self, order: Sequence[str], group: str, ask: Callable[[Source], Awaitable[T]]) -> T:
+    async def _first_of(
+        self, order: Sequence[str], group: str, asked: Asked, ask: Callable[[Source], Awaitable[T]]
+    ) -> T:
         errors: list[SourceError] = []
         for name in order:
             source = self.sources.get(name)
@@ -153,7 +153,7 @@ class Fetcher:
                 errors.append(error)
             else:
                 if errors:
-                    self.replaced[f"{group} from {name}, as {errors[0].reason}"] += 1
+                    asked.replaced[f"{group} from {name}, as {errors[0].reason}"] += 1
                 return found
         if not errors:
             raise SourceError("variance", Failure.NOT_CONFIGURED, detail=f"no source serves {group}")

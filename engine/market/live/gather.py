@@ -93,7 +93,6 @@ class _Run:
     async def snapshot(self) -> Snapshot:
         if self._progress is not None:
             self._progress(0, len(self._founds))
-        replaced_before = self._fetcher.replaced.copy()
         whole = len(self._founds) > _FEW
         rate, calendar, series = await asyncio.gather(
             self._fetcher.once(("rate", str(self.asked.session)), self._rate),
@@ -105,7 +104,7 @@ class _Run:
                 self._founds[symbol].earnings = fact
         if rate.note:
             self._notes.append(rate.note)
-        self._notes += _replacements(self._fetcher.replaced - replaced_before)
+        self._notes += _replacements(self.asked.replaced)
         gathered = Gathered(
             asked=self.asked,
             kind="close" if self.kind == "close" else "open",

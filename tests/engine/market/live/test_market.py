@@ -100,10 +100,6 @@ def screened(snapshot: Snapshot, rules: Rules) -> Screen:
     return run_screen(panel_of(snapshot, rules.benchmark), rules)
 
 
-def passed(screen: Screen) -> list[str]:
-    return [row.symbol for row in screen.passed]
-
-
 def test_the_market_arrives_as_it_was_sent(opened: Opener, market: Snapshot, rules: Rules) -> None:
     """The same numbers as from the tables themselves, but for the expiries that were not asked for."""
     live, sent = screened(opened().snapshot(), rules), screened(market, rules)
@@ -195,7 +191,7 @@ def test_a_large_universe_is_looked_at_in_two_stages_and_no_passing_name_is_lost
     live.access.cache.drop_old(live.access.clock.now() + timedelta(days=30))
     staged = screened(live.snapshot(), rules)
     early = [row.symbol for row in staged.rows if row.text("missing_reason") == EARLY]
-    assert passed(staged) == passed(whole)
+    assert [row.symbol for row in staged.passed] == [row.symbol for row in whole.passed]
     assert early
     assert net.count("query1.finance.yahoo.com", "/spark") == 1
     assert all(net.count(YAHOO, f"/options/{symbol}") == 0 for symbol in early)
@@ -207,11 +203,23 @@ def test_a_large_universe_is_looked_at_in_two_stages_and_no_passing_name_is_lost
     assert "closes_only" in row.flags
 
 
-def test_the_deadline_ends_a_run_with_what_there_is(opened: Opener, rules: Rules) -> None:
-    found = screened(opened(over=with_run(deadline_minutes=0.4)).snapshot(), rules)
-    late = [row for row in found.rows if row.text("missing_reason") == "run's deadline reached [variance]"]
-    assert 0 < len(late) < len(NAMES)
-    assert found.coverage.measured + len(late) == len(NAMES)
+def test_the_deadline_ends_a_run_with_what_there_is(opened: Opener, net: Loopback, rules: Rules) -> None:
+    """The one place where real seconds count: the line to one name hangs longer than the run may last."""
+    net.fault(YAHOO, Fault.TIMEOUT, "/chart/KO")
+    quick = {"per_second": 1000.0, "burst": 50}
+    limits = {"yahoo": {"timeout_seconds": 7.0, **quick}, "nasdaq": quick, "treasury": quick}
+    found = screened(opened(over=with_run(deadline_minutes=0.1), limits=limits).snapshot(), rules)
+    late = [
+        row.symbol for row in found.rows if row.text("missing_reason") == "run's deadline reached [variance]"
+    ]
+    assert late == ["KO"]
+    assert found.coverage.measured == len(NAMES) - 1
+
+
+def test_nothing_is_begun_after_the_deadline(opened: Opener, net: Loopback) -> None:
+    found = opened(over=with_run(deadline_minutes=1e-9)).snapshot()
+    assert set(found.underlyings["error"]) == {"run's deadline reached [variance]"}
+    assert net.count(YAHOO, "/options/") == 0
 
 
 @pytest.mark.parametrize(("broken", "state"), [(3, "complete"), (4, "degraded"), (7, "outage")])
@@ -224,7 +232,7 @@ def test_coverage_decides_what_is_ranked(
     found = screened(live.snapshot(), rules)
     assert found.run.state == state
     assert found.coverage.missing == {"server error (5xx) [yahoo]": broken}
-    assert bool(passed(found)) == (state != "outage")
+    assert bool(found.passed) == (state != "outage")
     if state == "outage":
         assert found.run.reason is not None
         assert found.run.reason.startswith("Only 3 of 10 names could be measured. The next try is at 20:")

@@ -1,106 +1,40 @@
-"""Cboe's delayed chains over real TLS: a recorded file as it came, made-up ones, and what goes wrong."""
+"""Cboe's delayed chains over real TLS: made-up ones, and what goes wrong."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import stamina
 from aiohttp import web
 
-from engine.market.live.access import Access
 from engine.market.live.answers import Asked, Chain
-from engine.market.live.cboe import CboeSource, cboe_symbol
+from engine.market.live.cboe import cboe_symbol
 from engine.market.live.failures import Failure, SourceError
-from engine.market.live.web import Web
 from engine.market.sessions import NEW_YORK, session_of
-from engine.market.simulated import SimulatedMarket
-from engine.market.snapshot import Snapshot
-from tests.engine.market.simulation import FEW, INDEX
-from tests.loopback.access import access_to
+from tests.engine.market.live.cboe_tools import (
+    CLOSED,
+    FAR,
+    FILES,
+    HOST,
+    MOVED,
+    NEAR,
+    SESSION,
+    TRADE,
+    chain_of,
+    files,
+    market,
+    ordered,
+    payload,
+    source,
+)
 from tests.loopback.faults import AnyFault, Edited, Fault, emptied, replaced, without
 from tests.loopback.server import Loopback
 
-HOST, MOVED = "cdn.cboe.com", "cdn-api.cboe.com"
-FILES = "/api/global/delayed_quotes/options/"
-SESSION = date(2026, 4, 28)
-CLOSED = datetime(2026, 4, 28, 16, 20, tzinfo=NEW_YORK)
-NEAR, FAR, TRADE = date(2026, 5, 22), date(2026, 5, 29), date(2026, 6, 18)
-"""24 and 31 days ahead; and the monthly, a day early, as June 19 is a holiday."""
-NUMBERS = ["strike", "bid", "ask", "last", "volume", "open_interest"]
-MOD_NOW = datetime(2026, 7, 29, 22, 38, 18, tzinfo=UTC)
-"""When the recorded file was fetched, hours after it had been made."""
-
-
-@cache
-def market() -> Snapshot:
-    return SimulatedMarket((*FEW, INDEX), SESSION).snapshot()
-
-
-def occ(root: str, day: date, right: str, strike: float) -> str:
-    return f"{root}{day:%y%m%d}{right}{round(strike * 1000):08d}"
-
-
-def payload(symbol: str, **header: Any) -> dict[str, Any]:
-    """A chain of the made-up market in Cboe's nesting; its last trades are those of the close."""
-    quotes = market().quotes.query("symbol == @symbol")
-    spot = float(market().underlyings.set_index("symbol")["spot"][symbol])
-    columns = {"bid": "bid", "ask": "ask", "last_trade_price": "last"}
-    rows: list[dict[str, Any]] = quotes.to_dict("records")  # type: ignore[assignment]
-    options = [
-        {
-            "option": occ(symbol, row["expiration"].date(), row["right"], row["strike"]),
-            **{theirs: row[ours] for theirs, ours in columns.items()},
-            "iv": 0.25,
-            "volume": row["volume"],
-            "open_interest": row["open_interest"],
-            "last_trade_time": "2026-04-28T15:59:30",
-        }
-        for row in rows
-    ]
-    data = {
-        "symbol": symbol,
-        "current_price": spot + 1.0,
-        "close": spot,
-        "iv30": 21.5,
-        "last_trade_time": "2026-04-28T15:59:59",
-        "options": options,
-    }
-    # The stamp is of the file's making, in another zone, and a day late here: nothing may trust it.
-    return {"timestamp": "2026-04-29 02:20:00", "symbol": symbol, "data": data | header}
-
-
-def files(replies: Mapping[str, Any]) -> dict[str, Any]:
-    """Cboe's host: redirects to the other one, which gives the files and refuses other names with 403."""
-
-    async def moved(request: web.Request) -> web.StreamResponse:
-        raise web.HTTPTemporaryRedirect(f"https://{MOVED}{request.path_qs}")
-
-    async def served(request: web.Request) -> web.StreamResponse:
-        reply = replies.get(request.path.removeprefix(FILES).removesuffix(".json"))
-        if reply is None:
-            text = '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'
-            return web.Response(status=403, text=text, content_type="application/xml")
-        if isinstance(reply, bytes):
-            return web.Response(body=reply, content_type="application/json")
-        return web.json_response(reply)
-
-    return {HOST: moved, MOVED: served}
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting() -> Iterator[None]:
-    with stamina.set_testing(True, attempts=3, cap=True):
-        yield
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 @pytest.fixture(scope="module")
@@ -112,34 +46,6 @@ def net() -> Iterator[Loopback]:
     }
     with Loopback(files(replies)) as net:
         yield net
-
-
-@asynccontextmanager
-async def source(
-    net: Loopback | None, folder: Path, now: datetime = CLOSED, **how: Any
-) -> AsyncIterator[tuple[CboeSource, Access]]:
-    if net is not None:
-        net.heal()
-        net.clear()
-    access = access_to(net, folder, now=now, **({"cboe_allowed": True} | how))
-    browser = Web(access)
-    try:
-        yield CboeSource(access, browser), access
-    finally:
-        await browser.aclose()
-        access.cache.close()
-
-
-async def chain_of(reply: Any, folder: Path, symbol: str = "AAPL", now: datetime = CLOSED) -> Chain:
-    """A chain made of one reply alone."""
-    with Loopback(files({cboe_symbol(symbol): reply})) as net:
-        async with source(net, folder, now) as (cboe, _):
-            return await cboe.chain(symbol, Asked(now, session_of(now)))
-
-
-def ordered(quotes: pd.DataFrame) -> pd.DataFrame:
-    columns = quotes.assign(right=quotes["right"].astype("str"))[["expiration", "right", *NUMBERS]]
-    return columns.sort_values(["expiration", "right", "strike"], kind="stable").reset_index(drop=True)
 
 
 async def test_one_request_brings_the_markets_quotes_of_the_wanted_expiries(
@@ -385,55 +291,3 @@ async def test_a_longer_retry_after_is_kept(net: Loopback, tmp_path: Path) -> No
             await cboe.chain("BRK.B", Asked(CLOSED, SESSION))
         assert net.count() == before
         assert access.cache.paused_until("cboe") is not None
-
-
-# The recorded file, as it came
-
-
-async def test_the_recorded_file_of_midday_is_told_as_such(tmp_path: Path, shared_data: Path) -> None:
-    folder = shared_data / "cboe_delayed_snapshots"
-    recorded = gzip.decompress((folder / "MOD_2026-07-29_reassembled.json.gz").read_bytes())
-    with (folder / "underlying_with_cboe_iv30.csv").open(encoding="utf-8", newline="") as file:
-        row = next(
-            row
-            for row in csv.DictReader(file)
-            if (row["session_date"], row["ticker"]) == ("2026-07-29", "MOD")
-        )
-    chain = await chain_of(recorded, tmp_path, symbol="MOD", now=MOD_NOW)
-    last_trade = datetime.fromisoformat(row["last_trade_time"]).replace(tzinfo=NEW_YORK)
-    assert chain.facts["iv30_provider"].value == pytest.approx(float(row["iv30"]) / 100, rel=1e-12)
-    assert chain.facts["spot"].value == float(row["close"])
-    assert chain.facts["spot"].method == "last regular price, delayed 15 min"
-    assert chain.traded == chain.facts["spot"].at == last_trade
-    # The monthlies of August (23 days ahead) and September (51) are all a bracket and a trade can use.
-    assert sorted(set(chain.quotes["expiration"].dt.date)) == [date(2026, 8, 21), date(2026, 9, 18)]
-
-
-async def test_the_recorded_quotes_are_those_of_the_table_beside_them(
-    tmp_path: Path, shared_data: Path
-) -> None:
-    folder = shared_data / "cboe_delayed_snapshots"
-    recorded = gzip.decompress((folder / "MOD_2026-07-29_reassembled.json.gz").read_bytes())
-    table = pd.read_csv(folder / "MOD_2026-07-22_2026-08-04.csv.gz")
-    table = table[
-        (table["session_date"] == "2026-07-29") & table["expiry"].isin(["2026-08-21", "2026-09-18"])
-    ]
-    chain = await chain_of(recorded, tmp_path, symbol="MOD", now=MOD_NOW)
-    ours = chain.quotes.set_index("contract").sort_index()
-    theirs = table.set_index("option").sort_index()
-    assert list(ours.index) == list(theirs.index)
-    for column in ("strike", "bid", "ask", "volume", "open_interest"):
-        np.testing.assert_array_equal(ours[column].to_numpy(), theirs[column].to_numpy(dtype=np.float64))
-    traded = theirs["last_trade_time"].notna()
-    assert ours["last"].notna().equals(traded.rename("last"))
-    np.testing.assert_array_equal(ours["last"][traded], theirs["last_trade_price"][traded])
-
-
-async def test_the_recorded_file_fetched_next_morning_belongs_to_the_day_before(
-    tmp_path: Path, shared_data: Path
-) -> None:
-    recorded = (shared_data / "cboe_delayed_snapshots" / "MOD_2026-07-29_reassembled.json.gz").read_bytes()
-    now = datetime(2026, 7, 30, 10, 1, tzinfo=NEW_YORK)
-    chain = await chain_of(gzip.decompress(recorded), tmp_path, symbol="MOD", now=now)
-    assert chain.traded is not None
-    assert session_of(chain.traded) == date(2026, 7, 29) != session_of(now)

@@ -247,12 +247,7 @@ class MarketService:
     def _judge_single(self, market: Snapshot, symbol: str) -> Judged:
         panel = panel_of(market, self.rules.benchmark)
         table = self._measured(panel, self.rules) if panel.benchmark else None
-        universe = [symbol]
-        screen = (
-            run_screen(panel, self.rules, universe=universe)
-            if table is None
-            else screen_of(panel, table, self.rules, universe)
-        ).unranked()
+        screen = self._screen(panel, table, self.rules, [symbol]).unranked()
         return Judged(self._save(screen, self.rules, official=False), screen)
 
     def history(self, symbol: str, screen: Screen) -> list[Point]:
@@ -339,7 +334,7 @@ class MarketService:
         panel = panel_of(snapshot, self.rules.benchmark)
         rules = self.rules
         table = self._measured(panel, rules) if panel.benchmark else None
-        screen = self._screen(panel, table, rules)
+        screen = self._screen(panel, table, rules, self._universe)
         names = [(row.symbol, row.text("name")) for row in screen.rows]
         sectors = sorted({sector for row in screen.rows if (sector := row.text("sector"))})
         return Market(
@@ -361,13 +356,16 @@ class MarketService:
         if table is not None and measurement_key(rules) != measurement_key(self.rules):
             # This profile changes how things are measured, not only how they are judged.
             table = self._measured(market.panel, rules)
-        screen = self._screen(market.panel, table, rules)
+        screen = self._screen(market.panel, table, rules, self._universe)
         return Judged(self._save(screen, rules, official=False), screen)
 
-    def _screen(self, panel: Panel, table: pd.DataFrame | None, rules: Rules) -> Screen:
+    @staticmethod
+    def _screen(
+        panel: Panel, table: pd.DataFrame | None, rules: Rules, universe: Sequence[str] | None
+    ) -> Screen:
         if table is None:
-            return run_screen(panel, rules, universe=self._universe)
-        return screen_of(panel, table, rules, self._universe)
+            return run_screen(panel, rules, universe=universe)
+        return screen_of(panel, table, rules, universe)
 
     def _save(self, screen: Screen, rules: Rules, official: bool) -> int:
         return self.store.save(screen, rules_body(rules), official, self._realm)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.screen.flags import FLAGS
-from engine.screen.glossary import GLOSSARY, METRICS, Kind
+from engine.screen.glossary import GLOSSARY, METRICS, Kind, title_of
 from engine.screen.result import Gate, Row, Screen
 
 MISSING = "?"
@@ -178,9 +178,8 @@ def provenance_table(said: Mapping[str, Mapping[str, Any]]) -> RenderableType:
         table.add_column(title, overflow="fold")
     for name, part in said.items():
         others = [f"{_plain(other.get('value'))} ({other['source']})" for other in part.get("otherwise", ())]
-        title = GLOSSARY[name].title if name in GLOSSARY else name.replace("_", " ").capitalize()
         cells = (_plain(part.get(key)) for key in ("value", "source", "method", "at"))
-        table.add_row(title, *map(Text, (*cells, ", ".join(others))))
+        table.add_row(title_of(name), *map(Text, (*cells, ", ".join(others))))
     return table
 
 

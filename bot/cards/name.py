@@ -13,7 +13,7 @@ from bot.cards.premium import denominator_line, premium_table, sampling_line, se
 from bot.cards.table import MISSING, count, fixed, known, percent_text, ratio, signed, times_text, whole
 from bot.cards.text import clean, dotted, escaped
 from engine.screen.flags import FLAGS
-from engine.screen.glossary import GLOSSARY
+from engine.screen.glossary import title_of
 from engine.screen.result import Row, Run
 
 __all__ = ["HistoryPoint", "vrp_card", "why_card"]
@@ -212,8 +212,7 @@ def _sources(row: Row) -> str:
     """Who said what, by source, and who said otherwise."""
     by_source: dict[str, list[str]] = {}
     for column, said in row.provenance.items():
-        title = GLOSSARY[column].title if column in GLOSSARY else column.replace("_", " ")
-        by_source.setdefault(str(said.get("source", MISSING)), []).append(title)
+        by_source.setdefault(str(said.get("source", MISSING)), []).append(title_of(column))
     if not by_source:
         return ""
     words = [f"{escaped(source)}: {escaped(', '.join(titles), 200)}" for source, titles in by_source.items()]
@@ -223,8 +222,7 @@ def _sources(row: Row) -> str:
 def _dissent(row: Row) -> Iterator[str]:
     for column, said in row.provenance.items():
         for other in said.get("otherwise", ()):
-            title = GLOSSARY[column].title if column in GLOSSARY else column.replace("_", " ")
-            yield escaped(f"{title} is {other.get('value')} by {other.get('source')}", 80)
+            yield escaped(f"{title_of(column)} is {other.get('value')} by {other.get('source')}", 80)
 
 
 def _flags(row: Row) -> tuple[str, ...]:

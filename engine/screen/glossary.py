@@ -257,6 +257,12 @@ METRICS: tuple[Metric, ...] = (
 
 GLOSSARY: dict[str, Metric] = {metric.column: metric for metric in METRICS}
 
+
+def title_of(column: str) -> str:
+    """How a column is called on a card; a column that is no metric by its own words."""
+    return GLOSSARY[column].title if column in GLOSSARY else column.replace("_", " ").capitalize()
+
+
 TERMS: tuple[Metric, ...] = (
     Metric(
         "score",

@@ -90,7 +90,7 @@ async def test_the_live_market_is_screened_and_cards_say_where_values_came_from(
         assert "SIMULATED" not in text
         card = text_of(await world.ask("vrp", symbol="KO"))
         assert "**Sources** yahoo: " in card
-        assert "chain" in card
+        assert "Chain" in card
 
 
 async def test_a_fallback_is_named_on_the_card(

@@ -165,13 +165,15 @@ class Asked:
     """What a source is asked for: the instant and session of the run, and the expiries worth a request.
 
     `target_days` and `slope` come from the rules: expiries that bracket 30 days, and the monthly in
-    `trade_days` (nearest `trade_target`) where the trade would be done.
+    `trade_days` (nearest `trade_target`) where the trade would be done. One expiry within `nearest_days`
+    stands for the two where a side is missing.
     """
 
     now: datetime
     session: date
     target_days: int = 30
     near_min_days: int = 7
+    nearest_days: tuple[int, int] = (20, 45)
     trade_target: int = 45
     trade_days: tuple[int, int] = (25, 70)
     replaced: Counter[str] = field(default_factory=Counter, compare=False)

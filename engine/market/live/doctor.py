@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from engine.market.live.answers import Asked
 from engine.market.live.calendar import earnings_dates
@@ -20,7 +20,7 @@ from engine.market.live.sources import HOW, Chosen, opened_source
 from engine.market.snapshot import Snapshot
 from engine.rules import Listing
 
-MARKET: tuple[MarketSource, ...] = ("yahoo", "tastytrade", "cboe")
+MARKET: tuple[MarketSource, ...] = get_args(MarketSource)
 PUBLIC: tuple[SourceName, ...] = ("treasury", "nasdaq", "directory")
 SKEW_SECONDS = 60.0
 """Beyond this our clock and a source's disagree about what a quote's age is."""
@@ -111,7 +111,7 @@ async def _market_check(
 
     async def ask() -> str:
         assert source is not None
-        if "metrics" in source.serves and name == "tastytrade":
+        if "metrics" in source.serves:
             answer = (await source.metrics([symbol], asked))[symbol]
             if isinstance(answer, SourceError):
                 raise answer

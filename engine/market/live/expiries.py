@@ -11,16 +11,13 @@ from engine.arrays import FloatArray, IntArray
 from engine.market.live.answers import Asked
 from engine.market.sessions import DayArray, is_monthly, years_to_settlement
 
-SINGLE_DAYS = (20, 45)
-"""Where one expiry alone may stand for the target when a side is missing (methodology 1)."""
-
 
 def wanted_expiries(expirations: Sequence[date], asked: Asked) -> list[date]:
     """The listed expiries a run needs, ascending; empty when none is of use.
 
     The two that bracket `target_days` from the instant asked for (near side at least `near_min_days`
-    calendar days from the session), or the one nearest the target within 20 to 45 days when a side is
-    missing; and the standard monthly nearest `trade_target` within `trade_days`.
+    calendar days from the session), or the one nearest the target within `nearest_days` when a
+    side is missing; and the standard monthly nearest `trade_target` within `trade_days`.
     """
     if not expirations:
         return []
@@ -40,7 +37,7 @@ def _bracket(days: DayArray, exact: FloatArray, away: IntArray, asked: Asked) ->
     far = days[exact >= asked.target_days]
     if len(near) and len(far):
         return [near[-1], far[0]]
-    inside = (away >= SINGLE_DAYS[0]) & (away <= SINGLE_DAYS[1])
+    inside = (away >= asked.nearest_days[0]) & (away <= asked.nearest_days[1])
     if not inside.any():
         return []
     return [days[inside][np.argmin(np.abs(exact[inside] - asked.target_days))]]

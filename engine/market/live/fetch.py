@@ -23,6 +23,7 @@ _REMEMBERED_SHORTLY = (Failure.EMPTY_CHAIN, Failure.NO_HISTORY, Failure.UNADJUST
 """What may change with the next quotes: remembered as long as a chain."""
 _STREAM = "stream"
 """Group of what a stream says of now; its silence about a name is remembered like a chain."""
+_SILENCE = (*OF_THE_SYMBOL, Failure.TIMED_OUT)
 _DELAYS = {"cboe": 16.0}
 """Minutes a source lags behind the market: its closing quotes are there that much after the close."""
 
@@ -226,7 +227,7 @@ class Fetcher:
         elif (
             error.failure in _REMEMBERED_SHORTLY
             or (key.startswith("iv:") and error.failure in OF_THE_SYMBOL)
-            or key.startswith(f"{_STREAM}:")
+            or (key.startswith(f"{_STREAM}:") and error.failure in _SILENCE)
         ):
             self._put(source, f"no {key}", error.failure.value, "chain")
 

@@ -26,6 +26,7 @@ from engine.market.live.stages import Loosest, ruled_out
 from engine.market.live.web import Web
 from engine.market.sessions import close_of, session_of
 from engine.market.snapshot import Progress, Snapshot
+from engine.panel import Kind
 from engine.rules import Listing, Rules
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class _Run:
         self._notes: list[str] = []
         self._benchmark: History | None = None
         self.asked = moment(self._access.clock.now(), gatherer.rules)
-        self.kind = "close" if self.asked.now >= close_of(self.asked.session) else "open"
+        self.kind: Kind = "close" if self.asked.now >= close_of(self.asked.session) else "open"
 
     async def snapshot(self) -> Snapshot:
         if self._progress is not None:
@@ -107,7 +108,7 @@ class _Run:
         self._notes += _replacements(self.asked.replaced)
         gathered = Gathered(
             asked=self.asked,
-            kind="close" if self.kind == "close" else "open",
+            kind=self.kind,
             founds=list(self._founds.values()),
             benchmark=self._benchmark,
             rate=rate.value,
@@ -309,6 +310,7 @@ def moment(now: datetime, rules: Rules) -> Asked:
         session=session,
         target_days=int(rules.iv30.target_days),
         near_min_days=int(rules.iv30.near_min_days),
+        nearest_days=(int(rules.iv30.nearest_min_days), int(rules.iv30.nearest_max_days)),
         trade_target=int(trade.target_days),
         trade_days=(int(trade.min_days), int(trade.max_days)),
     )

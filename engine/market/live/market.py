@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
 from contextvars import Context
@@ -133,7 +133,7 @@ class LiveMarket:
     def _listing(self, symbol: str) -> Listing:
         if symbol in self._listings:
             return self._listings[symbol]
-        proxy: Mapping[str, Proxy] = self._proxies
-        if symbol in proxy:
-            return Listing(symbol=symbol, name=proxy[symbol].name, sector="Futures", asset_class="future")
+        if symbol in self._proxies:
+            name = self._proxies[symbol].name
+            return Listing(symbol=symbol, name=name, sector="Futures", asset_class="future")
         return listing_of(symbol)

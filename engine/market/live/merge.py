@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.market.live.answers import Chain, Fact, Facts, History
+from engine.market.live.calendar import UNKNOWN_TIME
 from engine.market.live.failures import SourceError
 from engine.market.live.rules import SourceRules
 from engine.market.live.splits import JUMP, largest_jump
@@ -77,7 +78,7 @@ def row_of(found: Found, rules: SourceRules, session: date, kind: str) -> dict[s
         _spot_of_history(found.history, session, row, said)
     said |= _groups(found)
     row |= {
-        "quote_time": _quote_time(found, session),
+        "quote_time": _quote_time(found),
         "iv_proxy": found.iv_proxy,
         "error": found.error,
         "ruled_out": found.ruled_out,
@@ -153,7 +154,7 @@ def _said(fact: Fact) -> dict[str, Any]:
 
 def _verified(found: Found, said: Mapping[str, Any]) -> bool:
     """Whether the source of the chosen date, or another one with the same date, calls it announced."""
-    if said["source"] == "nasdaq" and said.get("method") != "time not supplied":
+    if said["source"] == "nasdaq" and said.get("method") != UNKNOWN_TIME:
         return True
     parts = [*found.metrics, *([found.chain.facts] if found.chain else [])]
     for facts in parts:
@@ -177,8 +178,8 @@ def _spot_of_history(
         said["spot"] = {"value": row["spot"], "source": history.source, "method": f"daily close of {day}"}
 
 
-def _quote_time(found: Found, session: date) -> str | None:
-    """The newest trade of chain or underlying; for a name without a chain the day of its last bar."""
+def _quote_time(found: Found) -> str | None:
+    """The newest trade of chain or underlying, or of the index whose level is borrowed."""
     if found.chain is not None:
         return found.chain.traded.isoformat() if found.chain.traded else None
     if found.iv_given is not None and found.iv_given.at is not None:

@@ -12,7 +12,6 @@ from engine.market.live.rules import MarketSource
 from engine.market.live.web import Web
 
 Choice = Literal["auto", "yahoo", "tastytrade", "cboe"]
-CHOICES: tuple[Choice, ...] = ("auto", "yahoo", "tastytrade", "cboe")
 
 HOW = {
     "yahoo": "",

@@ -55,9 +55,7 @@ def _limits(lens: Sequence[LensRules]) -> tuple[int, float, int, float]:
     return first.structural_window, structural, first.tactical_window, tactical
 
 
-def ruled_out(
-    history: History, facts: Facts, loosest: Loosest, margin: float, future: bool = False
-) -> str | None:
+def ruled_out(history: History, facts: Facts, loosest: Loosest, margin: float) -> str | None:
     """The gate a name fails by its closes or a source's metrics alone, None while it can still pass.
 
     `margin` (a share) is left on every limit whose value may still move: closes of a bulk request may
@@ -78,7 +76,7 @@ def ruled_out(
     with np.errstate(invalid="ignore", divide="ignore"):
         tests = {
             "data": not np.isfinite(hv[20]),
-            "price": not future and last < loosest.price * slack,
+            "price": last < loosest.price * slack,
             "momentum": hv[30] / hv[90] < loosest.momentum * slack,
             "structural": all(cheap(window, limit) for window, limit, _, _ in loosest.lenses),
             "tactical": all(cheap(window, limit) for _, _, window, limit in loosest.lenses),

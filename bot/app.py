@@ -15,9 +15,7 @@ from discord.ext import commands
 from yarl import URL
 
 from bot.answers import Answers
-from bot.buttons import RunButton
-from bot.commands.market import Market
-from bot.commands.reference import Reference
+from bot.commands import BUTTONS, COGS
 from bot.failures import REFUSED
 from bot.inputs import Choice
 from bot.limits import Limits
@@ -73,9 +71,9 @@ class VarianceBot(commands.Bot):
     async def setup_hook(self) -> None:
         """Commands, buttons, sync, and the first market in the background."""
         self.started = self.now()
-        for cog in (Market(self), Reference(self)):
-            await self.add_cog(cog)
-        self.add_dynamic_items(RunButton)
+        for family in COGS:
+            await self.add_cog(family(self))
+        self.add_dynamic_items(*BUTTONS)
         store, desk = self.service.store, self.service.desk
         self.command_ids = await self.tree.sync_if_changed(
             self._sync_guild,

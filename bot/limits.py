@@ -7,9 +7,14 @@ from typing import Any, Literal
 import discord
 from discord import app_commands
 
-Family = Literal["lookup", "screen", "button"]
+Family = Literal["lookup", "screen", "button", "settings"]
 
-LIMITS: dict[Family, tuple[float, float]] = {"lookup": (5, 10.0), "screen": (3, 15.0), "button": (8, 10.0)}
+LIMITS: dict[Family, tuple[float, float]] = {
+    "lookup": (5, 10.0),
+    "screen": (3, 15.0),
+    "button": (8, 10.0),
+    "settings": (8, 20.0),
+}
 """So many times in so many seconds."""
 _MOST_REMEMBERED = 5_000
 

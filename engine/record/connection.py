@@ -59,7 +59,8 @@ def _is_busy(error: Exception) -> bool:
 def _prepared(path: Path) -> Database:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
     try:
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        # FULL: what was written outlives a power cut, not only the process; the ledger of posts builds on it.
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
         db = Database(connection, execute_plugins=False)
         upgrade(db)

@@ -119,29 +119,30 @@ def m002_provenance(db: Database) -> None:
         db.execute(f"ALTER TABLE observations ADD COLUMN {column}")
 
 
-with Database(memory=True) as _empty:
-    STEPS: frozenset[str] = frozenset(step.name for step in MIGRATIONS.pending(_empty))
-"""Every step this version knows."""
+def upgrade(db: Database, steps: Migrations = MIGRATIONS) -> None:
+    """Bring the file to this version's schema of one set of steps, whole or not at all.
 
-
-def upgrade(db: Database) -> None:
-    """Bring the file to this version's schema, whole or not at all; harmless when it already is there.
-
-    Two processes may open a new file together: the write lock is taken before looking what is to do.
-    Raises StoreError when a newer version has changed the file.
+    Harmless when it already is there. Two processes may open a new file together: the write lock is taken
+    before looking what is to do. Raises StoreError when a newer version has changed the file.
     """
-    newer = sorted({step.name for step in MIGRATIONS.applied(db)} - STEPS)
+    newer = sorted({step.name for step in steps.applied(db)} - known_steps(steps))
     if newer:
         raise StoreError(
             f"The record was written by a newer version of Variance (it has step {newer[-1]}); "
             "update Variance or choose another file."
         )
-    if not MIGRATIONS.pending(db):
+    if not steps.pending(db):
         return
     db.execute("BEGIN IMMEDIATE")
     try:
-        MIGRATIONS.apply(db)
+        steps.apply(db)
         db.commit()
     except BaseException:
         db.rollback()
         raise
+
+
+def known_steps(steps: Migrations = MIGRATIONS) -> frozenset[str]:
+    """Every step of a set that this version knows."""
+    with Database(memory=True) as empty:
+        return frozenset(step.name for step in steps.pending(empty))

@@ -13,13 +13,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from sqlite_utils import Database
+from sqlite_utils import Database, Migrations
 
 from engine.arrays import FloatArray
 from engine.errors import StoreError
 from engine.panel import IvHistory, Kind
 from engine.record import rows
 from engine.record.connection import open_reader, open_writer, telling
+from engine.record.migrations import upgrade
 from engine.record.rows import Packed, Realm, RunInfo
 from engine.screen.result import Row, Screen, Value
 
@@ -125,6 +126,15 @@ class Store:
             writer.shutdown()
             raise
         return cls(path, writer, db)
+
+    def prepare(self, steps: Migrations) -> None:
+        """Bring further tables of the same file up to date: those of a room that builds on the record.
+
+        Raises StoreError when a newer version has changed them.
+        """
+        self._check_open()
+        with telling(self.path):
+            self._writer.submit(upgrade, self._db, steps).result()
 
     def close(self) -> None:
         """Finish the writes under way and close the file; harmless when closed already."""

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.prepared
 
-.PHONY: setup demo test faults lint bench pin clean
+.PHONY: setup demo test faults kill lint bench pin clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,10 @@ test: $(STAMP)
 # Every source with every fault: what the user sees and what is stored, a row each.
 faults: $(STAMP)
 	@$(BIN)/python -m tests.faults
+
+# The bot's process killed KILLS times (200) between the plan of a run and its last post: lost and doubled posts.
+kill: $(STAMP)
+	@$(BIN)/python -m tests.kill
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,18 +1,20 @@
-"""`python -m bot`: the production start. Exits with 0 when stopped, 1 without Discord, 2 for bad settings."""
+"""`python -m bot`: the production start. Exits with 0 when stopped, 1 without Discord or the lease, 2 for bad settings."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import sys
-from datetime import UTC, datetime
 
 import aiohttp
 import discord
 import structlog
 
 from bot.app import VarianceBot, compose, use_other_discord
+from bot.clock.lease import LeaseLostError
 from bot.logs import configure
+from bot.operation.clock import clock_from
+from bot.operation.stopping import leave_in_time
 from bot.settings import TOKEN, Settings, read_settings
 from engine.errors import VarianceError
 
@@ -29,24 +31,37 @@ def main() -> int:
     try:
         settings = read_settings()
         configure(settings.log_level)
-        bot = compose(settings, lambda: datetime.now(UTC))
+        bot = compose(settings, clock_from(settings.clock))
     except VarianceError as error:
         return _refuse(str(error), 2)
     use_other_discord(settings)
+    if settings.clock is not None:
+        log.warning("not the real time", clock=settings.clock.isoformat())
     return asyncio.run(serve(bot, settings))
 
 
 async def serve(bot: VarianceBot, settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT, then close cleanly."""
+    """Run until SIGTERM or SIGINT, then close cleanly; what hangs meanwhile is left behind after 9 s."""
+    loop = asyncio.get_running_loop()
     running = asyncio.create_task(bot.start(settings.discord_token.get_secret_value()), name="discord")
+
+    def stop() -> None:
+        if not running.cancelling():
+            leave_in_time(loop)
+            running.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+        loop.add_signal_handler(number, stop)
     try:
         async with bot:
             await running
     except asyncio.CancelledError:
         log.info("stopped")
         return 0
+    except LeaseLostError as error:
+        return _refuse(str(error), 1)
+    except VarianceError as error:
+        return _refuse(str(error), 2)
     except discord.LoginFailure:
         return _refuse(f"{TOKEN} is refused by Discord; reset it on the Bot page of your application", 2)
     except (aiohttp.ClientError, discord.GatewayNotFound, OSError) as error:

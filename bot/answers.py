@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bot.cards.card import Card
 from bot.cards.csvfile import screen_csv
@@ -11,31 +12,46 @@ from bot.cards.facts import footer, run_name, titled
 from bot.cards.history import HistoryPoint
 from bot.cards.method import method_card
 from bot.cards.name import vrp_card, why_card
+from bot.cards.people import ranked_card
 from bot.cards.screen import post_card, screen_card
+from bot.cards.table import numbers as dressed_as
 from bot.cards.text import escaped
 from bot.failures import InputError
-from bot.service import Judged, MarketService
+from bot.people.watchlists import Watchlists
+from bot.screening import Judged
+from bot.service import MarketService
 from engine.record.store import Point
 from engine.screen.result import Row, Screen
 
 UNIVERSES = {"all": "", "equities": "equity", "etfs": "etf"}
 """What /screen can be narrowed to -> the asset class that stays."""
-_SPOKEN = {"equities": "single equities", "etfs": "ETFs"}
+WATCHLIST = "watchlist"
+"""What a person can narrow /screen to besides: the own names, looked up whenever they are asked for."""
+_SPOKEN = {"equities": "single equities", "etfs": "ETFs", WATCHLIST: "your watchlist"}
 _SEPARATOR = "/"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which names of a run a list shows; travels in the buttons as text."""
+    """Which names of a run a list shows; travels in the buttons as text.
+
+    A watchlist's `names` never travel: whoever presses a button sees the own list, nobody else's.
+    """
 
     universe: str = "all"
     sector: str = ""
+    names: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Scope:
         """The scope of a button's text; everything when it is empty or of no use."""
         universe, _, sector = text.partition(_SEPARATOR)
-        return cls(universe if universe in UNIVERSES else "all", sector)
+        return cls(universe if universe in (*UNIVERSES, WATCHLIST) else "all", sector)
+
+    @property
+    def personal(self) -> bool:
+        """Whether the names are those of one person, who alone may see the list."""
+        return self.universe == WATCHLIST
 
     @property
     def text(self) -> str:
@@ -50,7 +66,9 @@ class Scope:
 
     def holds(self, row: Row) -> bool:
         """Whether the row belongs to the scope."""
-        wanted = UNIVERSES[self.universe]
+        if self.personal and row.symbol not in self.names:
+            return False
+        wanted = UNIVERSES.get(self.universe)
         if wanted and row.text("asset_class") != wanted:
             return False
         return not self.sector or row.text("sector") == self.sector
@@ -58,13 +76,21 @@ class Scope:
     def require(self, screen: Screen) -> None:
         """Raise InputError when a screen holds names, but none of the scope."""
         if screen.rows and not any(self.holds(row) for row in screen.rows):
-            raise InputError("No name of this run is of that kind and sector; leave one of the two out.")
+            raise InputError(
+                "No name of your watchlist is in this run and sector."
+                if self.personal
+                else "No name of this run is of that kind and sector; leave one of the two out."
+            )
 
     def narrow(self, screen: Screen) -> Screen:
         """The screen seen through the scope. Raises InputError when no name is left."""
+        self.require(screen)
+        return self.seen(screen)
+
+    def seen(self, screen: Screen) -> Screen:
+        """The screen seen through the scope, whether it holds a name of it or not."""
         if not self.text:
             return screen
-        self.require(screen)
         return screen.narrowed([row.symbol for row in screen.rows if self.holds(row)])
 
 
@@ -73,18 +99,23 @@ class Answers:
 
     def __init__(self, service: MarketService) -> None:
         self.service = service
+        self.watchlists = Watchlists(service.store)
 
-    async def screen(self, profile: str | None, lens: str | None, scope: Scope) -> Card:
-        """The ranked list."""
+    async def screen(
+        self, profile: str | None, lens: str | None, scope: Scope, user_id: int | None = None
+    ) -> Card:
+        """The ranked list; a watchlist is that of `user_id`. Raises InputError when it is empty."""
+        scope = await self._own(scope, user_id)
         judged = await self.service.screen(profile, lens)
         return await self._draw(lambda: _screen_page(judged, 0, scope))
 
-    async def page(self, run_id: int, argument: str) -> Card:
+    async def page(self, run_id: int, argument: str, user_id: int | None = None) -> Card:
         """Another page of a list: `argument` is `page|scope` (bot.cards.screen)."""
-        number, _, scope = argument.partition("|")
+        number, _, text = argument.partition("|")
+        scope = await self._own(Scope.parse(text), user_id)
         judged = Judged(run_id, await self.service.stored(run_id))
         page = int(number) if number.isdecimal() else 0
-        return await self._draw(lambda: _screen_page(judged, page, Scope.parse(scope)))
+        return await self._draw(lambda: _screen_page(judged, page, scope))
 
     async def vrp(self, symbol: str, run_id: int | None = None) -> Card:
         """One name with its chart."""
@@ -102,8 +133,9 @@ class Answers:
         row, judged = await self.service.row(symbol, run_id)
         return await self._draw(lambda: why_card(row, judged.screen.run, judged.run_id))
 
-    async def csv(self, run_id: int, scope: Scope) -> Card:
+    async def csv(self, run_id: int, scope: Scope, user_id: int | None = None) -> Card:
         """The whole run as a file."""
+        scope = await self._own(scope, user_id)
         screen = await self.service.stored(run_id)
         return await self._draw(lambda: _csv_card(scope.narrow(screen), run_id, scope))
 
@@ -117,12 +149,44 @@ class Answers:
         previous = await self.service.previous(judged.screen)
         return await self._draw(lambda: post_card(judged.screen, judged.run_id, previous))
 
+    async def scheduled(
+        self, run_id: int, scope: Scope, *, late_since: datetime | None = None, numbers: str | None = None
+    ) -> Card:
+        """The post of a stored run as one server wants it; `late_since` is when a late one was due."""
+        screen = await self.service.stored(run_id)
+        previous = await self.service.previous(screen)
+
+        def draw() -> Card:
+            with dressed_as(numbers):
+                before = previous if previous is None else scope.seen(previous)
+                card = post_card(scope.seen(screen), run_id, before, scope=scope.text, late_since=late_since)
+                return _narrowed(card, scope)
+
+        return await self._draw(draw)
+
+    async def _own(self, scope: Scope, user_id: int | None) -> Scope:
+        """The scope with the names of the person who asks, when it is a watchlist."""
+        if not scope.personal:
+            return scope
+        names = [] if user_id is None else await self.service.desk(lambda: self.watchlists.symbols(user_id))
+        if not names:
+            raise InputError("Your watchlist is empty; /watch add puts names on it.")
+        return replace(scope, names=tuple(names))
+
     async def _draw(self, work: Callable[[], Card]) -> Card:
         return await self.service.desk(work)
 
 
 def _screen_page(judged: Judged, page: int, scope: Scope) -> Card:
+    if scope.personal:
+        # Without a sector the names this run does not hold are shown too.
+        names = [row.symbol for row in scope.narrow(judged.screen).rows] if scope.sector else scope.names
+        return ranked_card(judged.screen.narrowed(names), judged.run_id, names, page, scope.text)
     card = screen_card(scope.narrow(judged.screen), judged.run_id, page, scope=scope.text)
+    return _narrowed(card, scope)
+
+
+def _narrowed(card: Card, scope: Scope) -> Card:
     if not scope.text:
         return card
     return replace(card, headline=f"Only {scope.spoken}\n{card.headline}")

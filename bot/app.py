@@ -15,18 +15,29 @@ from discord.ext import commands
 from yarl import URL
 
 from bot.answers import Answers
+from bot.clock.clock import Clock
+from bot.clock.conductor import Conductor
+from bot.clock.delivery import Delivery
+from bot.clock.lease import Lease, LeaseLostError
+from bot.clock.ledger import Ledger
 from bot.commands import BUTTONS, COGS
 from bot.failures import REFUSED
 from bot.inputs import Choice
 from bot.limits import Limits
+from bot.operation.http import HttpServer, Readiness
+from bot.operation.jobs import BackupPlan, nightly_backup
+from bot.operation.metrics import Metrics
+from bot.operation.starts import Starts, wait_for_turn
+from bot.people.guilds import Guilds
 from bot.service import MarketService
 from bot.settings import Settings, variable
 from bot.tree import Ids, VarianceTree
 from engine import __version__
 from engine.errors import ConfigError, VarianceError
 from engine.market.recorded import RecordedMarket
-from engine.market.sessions import close_of, sessions_before
-from engine.market.simulated import SimulatedMarket
+from engine.market.schedule import Schedule, load_overrides, load_schedule
+from engine.market.sessions import adopt, close_of, sessions_before
+from engine.market.simulated.markets import SimulatedMarkets
 from engine.market.snapshot import Provider
 from engine.record.rows import Realm
 from engine.record.store import Store
@@ -47,7 +58,14 @@ class VarianceBot(commands.Bot):
 
     tree: VarianceTree
 
-    def __init__(self, service: MarketService, now: Now, sync_guild: int | None = None) -> None:
+    def __init__(
+        self,
+        service: MarketService,
+        now: Now,
+        sync_guild: int | None = None,
+        schedule: Schedule | None = None,
+        backups: BackupPlan | None = None,
+    ) -> None:
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -65,12 +83,61 @@ class VarianceBot(commands.Bot):
         self.offers_exact = True
         """Whether a word typed in full is still offered; see bot.demo."""
         self.started = datetime.min.replace(tzinfo=UTC)
+        self.metrics = Metrics(now)
+        self.servers = Guilds(service.store)
+        self.backups = backups
+        self.clock = None if schedule is None else self._clock(schedule)
+        """What makes runs and posts at their time; None for a market that stands still."""
+        service.clocked = self.clock is not None
+        self.http_server: HttpServer | None = None
         self._sync_guild = sync_guild
         self._first_market: asyncio.Task[None] | None = None
 
+    def _clock(self, schedule: Schedule) -> Clock:
+        service, store, now = self.service, self.service.store, self.now
+        lease = Lease(store)
+        ledger = Ledger(store, lease)
+        delivery = Delivery(self, schedule, ledger, self.servers, now)
+        conductor = Conductor(
+            schedule, ledger, service, self.servers, delivery, _nobody, self.metrics, now
+        )
+        return Clock(conductor, lease, store, now, self.is_ready, _nothing, self.nightly)
+
+    async def start(self, token: str, *, reconnect: bool = True) -> None:
+        """Wait for the right to act and for a turn to connect, then serve until closed.
+
+        Raises LeaseLostError when another process has taken over, and what discord.py raises.
+        """
+        if self.http_server is not None:
+            await self.http_server.start()
+        if self.clock is not None:
+            await self.clock.acquire()
+        starts = Starts(self.service.store)
+        await wait_for_turn(starts, self.now, asyncio.to_thread)
+        await self._until_lost(asyncio.create_task(super().start(token, reconnect=reconnect), name="gateway"))
+
+    async def _until_lost(self, serving: asyncio.Task[None]) -> None:
+        lost = asyncio.create_task(self._lease_lost(), name="lease")
+        try:
+            await asyncio.wait({serving, lost}, return_when=asyncio.FIRST_COMPLETED)
+            (serving if serving.done() else lost).result()
+        finally:
+            for task in (serving, lost):
+                task.cancel()
+            await asyncio.gather(serving, lost, return_exceptions=True)
+
+    async def _lease_lost(self) -> None:
+        if self.clock is None:
+            await asyncio.Event().wait()
+            return
+        await self.clock.lost.wait()
+        raise LeaseLostError("Another process of this bot acts now; this one ends.")
+
     async def setup_hook(self) -> None:
-        """Commands, buttons, sync, and the first market in the background."""
+        """Commands, buttons, sync, the clock, and the first market in the background."""
         self.started = self.now()
+        if self.clock is not None:
+            await self.clock.acquire()
         for family in COGS:
             await self.add_cog(family(self))
         self.add_dynamic_items(*BUTTONS)
@@ -80,11 +147,18 @@ class VarianceBot(commands.Bot):
             lambda key: desk(lambda: store.get_setting(key)),
             lambda key, value: desk(lambda: store.set_setting(key, value)),
         )
+        if self.clock is not None:
+            self.clock.start()
         if self.service.market is None:
             self._first_market = asyncio.create_task(self._take_first_market(), name="first market")
 
     async def _take_first_market(self) -> None:
-        """The first market, and while it lacks too much to be ranked whole, again when sources may answer."""
+        """The first market, and while it lacks too much to be ranked whole, again when sources may answer.
+
+        A run that is due brings a market by itself.
+        """
+        if self.clock is not None and await self.clock.brings_market():
+            return
         while (again := await self._try_market()) is not None:
             wait = max(SHORTEST_WAIT, again - self.now())
             log.warning("market incomplete", next_try=again.isoformat(timespec="seconds"))
@@ -124,10 +198,29 @@ class VarianceBot(commands.Bot):
                 interaction=interaction.id,
             )
 
+    async def nightly(self) -> None:
+        """The backup, where one is wanted."""
+        if self.backups is not None:
+            await nightly_backup(self.backups, self.now, self.metrics)
+
+    async def readiness(self) -> Readiness:
+        """Whether runs come when they are due and Discord listens; a process that stands by is ready."""
+        reasons = []
+        if self.clock is not None and self.clock.acts:
+            health = await self.clock.health()
+            reasons += [f"run {key} is overdue" for key in health.overdue]
+            if not self.is_ready():
+                reasons.append("not connected to Discord")
+        return Readiness(tuple(reasons))
+
     async def close(self) -> None:
-        """Leave Discord, let the work under way finish, close the record."""
+        """Stop the clock, leave Discord, let the work under way finish, close the record."""
         if self._first_market is not None:
             self._first_market.cancel()
+        if self.clock is not None:
+            await self.clock.stop()
+        if self.http_server is not None:
+            await self.http_server.stop()
         await super().close()
         await asyncio.to_thread(self.service.close)
 
@@ -137,13 +230,18 @@ def compose(settings: Settings, now: Now) -> VarianceBot:
     rules = load_rules(settings.config)
     load_pairs(settings.config)
     listings = load_universe(settings.config)
+    schedule = load_schedule(settings.config)
+    adopt(load_overrides(settings.config))
     store = Store.open(settings.database)
     try:
         chosen = provider_of(settings, rules, listings, now())
     except VarianceError:
         store.close()
         raise
-    return build(
+    plan = BackupPlan(
+        settings.database, settings.backup_folder, settings.backups_daily, settings.backups_weekly
+    )
+    bot = build(
         chosen.provider,
         chosen.rules,
         listings,
@@ -152,7 +250,13 @@ def compose(settings: Settings, now: Now) -> VarianceBot:
         realm=chosen.realm,
         universe=chosen.universe,
         sync_guild=settings.sync_guild,
+        # A recording stands still: there is nothing to post at any hour.
+        schedule=None if chosen.realm == "recorded" else schedule,
+        backups=plan,
     )
+    if settings.http_port is not None:
+        bot.http_server = HttpServer(settings.http_host, settings.http_port, bot.metrics, bot.readiness)
+    return bot
 
 
 def build(
@@ -165,10 +269,15 @@ def build(
     realm: Realm = "recorded",
     universe: Sequence[str] | None = None,
     sync_guild: int | None = None,
+    schedule: Schedule | None = None,
+    backups: BackupPlan | None = None,
 ) -> VarianceBot:
-    """The bot over given parts; `universe` names what a market is asked for, None is all it lists."""
+    """The bot over given parts; `universe` names what a market is asked for, None is all it lists.
+
+    Without a `schedule` nothing is run or posted by itself.
+    """
     service = MarketService(provider, rules, store, realm=realm, universe=universe, listings=listings)
-    return VarianceBot(service, now, sync_guild)
+    return VarianceBot(service, now, sync_guild, schedule, backups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +304,7 @@ def provider_of(settings: Settings, rules: Rules, listings: Sequence[Listing], n
             return Chosen(RecordedMarket(folder, rules.benchmark), rules, "recorded", None)
         case "simulated":
             log.warning("the market is SIMULATED: no number of it is real; set VARIANCE_PROVIDER for another")
-            market = SimulatedMarket(listings, last_close(now), "close", settings.seed)
+            market = SimulatedMarkets(listings, settings.seed, last_close(now))
             return Chosen(market, rules, "simulated", names)
         case live:
             from engine.market.live.compose import live_market
@@ -221,3 +330,11 @@ def use_other_discord(settings: Settings) -> None:
     discord.http.Route.BASE = settings.discord_api.rstrip("/")
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = URL(settings.discord_gateway)
     log.warning("not the real Discord", api=settings.discord_api, gateway=settings.discord_gateway)
+
+
+def _nobody(_: int, __: datetime) -> int:
+    return 0
+
+
+async def _nothing() -> None:
+    return None

@@ -88,12 +88,14 @@ class RunButton(
             bot.limits.count(interaction, "button")
             if self.action == "page" and _owns(interaction):
                 await interaction.response.defer()
-                await interaction.edit_original_response(**edit_of(await self._card(bot)))
+                await interaction.edit_original_response(
+                    **edit_of(await self._card(bot, interaction.user.id))
+                )
             else:
                 await interaction.response.defer(thinking=True, ephemeral=True)
-                await send(interaction, await self._card(bot))
+                await send(interaction, await self._card(bot, interaction.user.id))
 
-    async def _card(self, bot: VarianceBot) -> Card:
+    async def _card(self, bot: VarianceBot, user_id: int) -> Card:
         answers = bot.answers
         match self.action:
             case "why":
@@ -101,13 +103,13 @@ class RunButton(
             case "vrp":
                 return await answers.vrp(self.argument, self.run_id)
             case "csv":
-                return await answers.csv(self.run_id, Scope.parse(self.argument))
+                return await answers.csv(self.run_id, Scope.parse(self.argument), user_id)
             case "method":
                 return await answers.method(self.argument or None)
             case "page":
-                return await answers.page(self.run_id, self.argument)
+                return await answers.page(self.run_id, self.argument, user_id)
             case "screen":
-                return await answers.page(self.run_id, f"0|{self.argument}")
+                return await answers.page(self.run_id, f"0|{self.argument}", user_id)
 
 
 def _owns(interaction: discord.Interaction[Any]) -> bool:

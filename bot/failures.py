@@ -32,6 +32,10 @@ class InputError(app_commands.AppCommandError):
     """An option that cannot be used; its text is fit to be shown and repeats nothing a person typed."""
 
 
+class ServerOnCooldown(app_commands.CommandOnCooldown):
+    """Everybody in a server together asked for more than a server may."""
+
+
 class TooSlowError(VarianceError):
     """The engine did not finish within the time a person waits."""
 
@@ -80,6 +84,15 @@ def _cooling(error: app_commands.CommandOnCooldown, interaction: discord.Interac
     return Failure(f"That was quick. This command is free for you again <t:{free}:R>.")
 
 
+def _server_cooling(error: ServerOnCooldown, interaction: discord.Interaction[Any]) -> Failure:
+    free = math.ceil(interaction.created_at.timestamp() + error.retry_after)
+    most, seconds = error.cooldown.rate, error.cooldown.per
+    return Failure(
+        f"This server has reached its limit of {most} such questions in {seconds:g} seconds, "
+        f"all its people together. It is free again <t:{free}:R>."
+    )
+
+
 def _user_lacks(error: app_commands.MissingPermissions, _: discord.Interaction[Any]) -> Failure:
     return Failure(f"For this you need the permission {_spelled(error.missing_permissions)}.")
 
@@ -123,6 +136,7 @@ EXPLANATIONS: tuple[tuple[type[Exception], Explain], ...] = (
     (ConfigError, _out_of_order),
     (VarianceError, _said_by_itself),
     (InputError, _said_by_itself),
+    (ServerOnCooldown, _server_cooling),
     (app_commands.CommandOnCooldown, _cooling),
     (app_commands.MissingPermissions, _user_lacks),
     (app_commands.BotMissingPermissions, _bot_lacks),

@@ -83,6 +83,9 @@ class SymbolIndex:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, symbol: object) -> bool:
+        return symbol in self._by_symbol
+
     def require(self, symbol: str) -> str:
         """The ticker when the market holds it. Raises UnknownSymbolError with what is near."""
         if symbol not in self._by_symbol:
@@ -96,11 +99,14 @@ class SymbolIndex:
         alike = difflib.get_close_matches(typed.upper(), self._by_symbol, n=count, cutoff=0.5)
         return list(dict.fromkeys([*named, *alike]))[:count]
 
-    def complete(self, typed: str) -> list[Choice]:
-        """At most 25 choices: the ticker itself, tickers that begin so, names that hold the words."""
+    def complete(self, typed: str, first: Sequence[str] = ()) -> list[Choice]:
+        """At most 25 choices: the ticker itself, tickers that begin so, names that hold the words.
+
+        An empty box offers `first` (names somebody keeps), then the majors.
+        """
         wanted = typed.strip().removeprefix("$").strip()
         if not wanted:
-            return self._labelled([*(s for s in MAJORS if s in self._by_symbol), *self._by_symbol])
+            return self._labelled([*first, *(s for s in MAJORS if s in self._by_symbol), *self._by_symbol])
         upper, folded = wanted.upper(), wanted.casefold()
         ranks: list[tuple[int, int, str]] = []
         for place, entry in enumerate(self._entries):
@@ -110,7 +116,12 @@ class SymbolIndex:
         return self._labelled([symbol for _, _, symbol in sorted(ranks)] or self.near(wanted[:10]))
 
     def _labelled(self, symbols: Iterable[str]) -> list[Choice]:
-        return choices((self._by_symbol[symbol].label, symbol) for symbol in dict.fromkeys(symbols))
+        return choices((self.label(symbol), symbol) for symbol in dict.fromkeys(symbols))
+
+    def label(self, symbol: str) -> str:
+        """`AAPL · Apple Inc.`, or the ticker alone where the name is not known."""
+        entry = self._by_symbol.get(symbol)
+        return symbol if entry is None else entry.label
 
 
 def _rank(entry: _Entry, upper: str, folded: str) -> int | None:

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
-import pandas as pd
 import structlog
 
 from bot.failures import NoMarketError, RunGoneError, TooSlowError
 from bot.inputs import SymbolIndex
-from engine.errors import UnknownSymbolError, VarianceError
-from engine.market.columns import panel_of
-from engine.market.snapshot import SIMULATED, LiveProvider, Provider, Snapshot
-from engine.panel import Kind, Panel
+from bot.screening import Judged, Market, Scheduled, Screening, Variant
+from engine.errors import UnknownSymbolError
+from engine.market.snapshot import LiveProvider, Provider
+from engine.panel import Kind
 from engine.record.rows import Realm, realm_of
 from engine.record.store import Counts, Point, Store
 from engine.rules import Listing, Rules
-from engine.screen.lens import measurement_key
-from engine.screen.measure import measure
 from engine.screen.result import Row, Screen
-from engine.screen.screen import run_screen, screen_of
 
 T = TypeVar("T")
 log = structlog.get_logger("variance.service")
@@ -40,42 +33,6 @@ AT_THE_LINE = 4
 """Questions that may wait for a live market at a time."""
 KEPT_RUNS = 8
 """Stored runs held in memory for buttons of earlier posts."""
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No cyclic garbage collection while thousands of rows are made, nor of them afterwards.
-
-    A full collection holds every thread, the event loop among them: 100 ms with 5,000 names in memory.
-    Rows hold no cycles, so they are freed all the same.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A screen with the id the record gave it."""
-
-    run_id: int
-    screen: Screen
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """One market: measured once, judged officially, and as others asked for it."""
-
-    official: Judged
-    panel: Panel
-    table: pd.DataFrame | None
-    """What `measure` found; None when the hard gate stopped the run."""
-    index: SymbolIndex
-    sectors: tuple[str, ...]
-    asked: dict[tuple[str, str], Judged] = field(default_factory=dict)
 
 
 class MarketService:
@@ -99,30 +56,33 @@ class MarketService:
         self.rules = rules
         self.store = store
         self.market: Market | None = None
-        self._provider = provider
+        self.clocked = False
+        """Whether a clock makes the official runs; what is taken beside it is not official then."""
+        self._work = Screening(provider, rules, store, realm, universe, listings)
         self._realm = realm
-        self._universe = universe
-        self._listed = SymbolIndex((listing.symbol, listing.name) for listing in listings)
-        self._listed_sectors = tuple(sorted({listing.sector for listing in listings}))
         self._deadline = deadline
-        self._live = provider if isinstance(provider, LiveProvider) else None
+        self._live = self._work.live
         self._far = (0, 0)
         self._line = ThreadPoolExecutor(AT_THE_LINE, thread_name_prefix="line")
         self._engine = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._flights: dict[object, asyncio.Future[Any]] = {}
         self._runs: OrderedDict[int, Screen] = OrderedDict()
-        self._renewing: asyncio.Task[None] | None = None
 
     @property
     def index(self) -> SymbolIndex:
         """Tickers to complete from: the market's, or those of the universe file before there is one."""
-        return self._listed if self.market is None else self.market.index
+        return self._work.listed if self.market is None else self.market.index
 
     @property
     def sectors(self) -> tuple[str, ...]:
         """Sectors of the market, or those of the universe file before there is one."""
-        return self._listed_sectors if self.market is None else self.market.sectors
+        return self._work.listed_sectors if self.market is None else self.market.sectors
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the market is made up."""
+        return self._realm == "simulated"
 
     @property
     def answers_any(self) -> bool:
@@ -130,33 +90,65 @@ class MarketService:
         return self._live is not None
 
     async def refresh(self, deadline: float = REFRESH_DEADLINE) -> Market:
-        """Take the provider's market, measure it once, judge it and keep the official run.
+        """Take the provider's market, measure it once, judge it and keep the run.
 
-        Raises SnapshotError or StoreError when there is none to be had; the market before stays.
+        It is an official one unless a clock makes those (`scheduled`). Raises SnapshotError or StoreError
+        when there is none to be had; the market before stays.
         """
         market = await self._shared("refresh", self._taken, deadline)
         if market is not self.market:
-            self.market = market
-            run, coverage = market.official.screen.run, market.official.screen.coverage
-            log.info(
-                "market screened",
-                session=run.session.isoformat(),
-                kind=run.kind,
-                source=run.source,
-                state=run.state,
-                measured=coverage.measured,
-                passed=coverage.passed,
-                run_id=market.official.run_id,
-            )
+            self._adopt(market)
         return market
 
-    async def ready(self) -> Market:
-        """The market at hand, waiting for the first one when there is none yet.
+    async def scheduled(self, session: date, kind: Kind, variants: Collection[Variant]) -> Scheduled:
+        """The official run of a session and kind, judged by the rules and by each variant.
 
-        A live market that a newer run has overtaken is answered from and renewed meanwhile.
+        Raises SnapshotError when there is no market to be had or it is of another run, StoreError when it
+        cannot be kept.
         """
+        taken, runs = await self._shared(
+            ("scheduled", session, kind), lambda: self._scheduled(session, kind, variants), REFRESH_DEADLINE
+        )
+        self._adopt(taken)
+        return Scheduled(taken.official.run_id, runs, taken.official.screen, taken.panel.next_try)
+
+    async def kept(
+        self, session: date, kind: Kind, variants: Collection[Variant], floor: int
+    ) -> Scheduled | None:
+        """The same run out of the record, stored after run `floor`; None unless all of it is there."""
+        return await self.desk(lambda: self._work.kept(session, kind, variants, floor))
+
+    async def variant_runs(self, run_id: int, variants: Collection[Variant]) -> dict[Variant, int | None]:
+        """The run of each variant beside an official run; None for rules that are not allowed any more.
+
+        Variants that nobody had chosen when the run was made are left out.
+        """
+        return await self.desk(lambda: self._work.variant_runs(run_id, variants))
+
+    def next_try_of(self, run_id: int | None) -> datetime | None:
+        """When asking again may bring more than a run has; None when it is whole or that is not known."""
+        market = self.market
+        if market is None or market.official.run_id != run_id:
+            return None
+        return None if market.official.screen.run.state == "complete" else market.panel.next_try
+
+    def _adopt(self, market: Market) -> None:
+        self.market = market
+        run, coverage = market.official.screen.run, market.official.screen.coverage
+        log.info(
+            "market screened",
+            session=run.session.isoformat(),
+            kind=run.kind,
+            source=run.source,
+            state=run.state,
+            measured=coverage.measured,
+            passed=coverage.passed,
+            run_id=market.official.run_id,
+        )
+
+    async def ready(self) -> Market:
+        """The market at hand, waiting for the first one when there is none yet."""
         if self.market is not None:
-            self._renew_if_due(self.market)
             return self.market
         try:
             return await self.refresh(self._deadline)
@@ -169,19 +161,6 @@ class MarketService:
                 "a single name is answered at once: /vrp."
             ) from None
 
-    def _renew_if_due(self, market: Market) -> None:
-        run = market.official.screen.run
-        if self._live is None or "refresh" in self._flights:
-            return
-        if _place(self._live.latest_run()) > _place((run.session, run.kind)):
-            self._renewing = asyncio.create_task(self._renew(), name="renewal")
-
-    async def _renew(self) -> None:
-        try:
-            await self.refresh()
-        except VarianceError as error:
-            log.error("no newer market", reason=str(error))
-
     async def screen(self, profile: str | None = None, lens: str | None = None) -> Judged:
         """The market judged under a profile and a lens; kept, so that its buttons find it again."""
         market = await self.ready()
@@ -191,7 +170,9 @@ class MarketService:
         if key not in market.asked:
             official = market.official.run_id
             market.asked[key] = await self._once(
-                ("judge", official, *key), self._engine, lambda: self._judge(market, *key)
+                ("judge", official, *key),
+                self._engine,
+                lambda: self._work.judge(market, self.rules.using(*key), official=False),
             )
         return market.asked[key]
 
@@ -203,7 +184,9 @@ class MarketService:
                 if judged.run_id == run_id:
                     return judged.screen
         if run_id not in self._runs:
-            self._runs[run_id] = await self._once(("load", run_id), self._desk, lambda: self._load(run_id))
+            self._runs[run_id] = await self._once(
+                ("load", run_id), self._desk, lambda: self._work.load(run_id)
+            )
             while len(self._runs) > KEPT_RUNS:
                 self._runs.popitem(last=False)
         return self._runs[run_id]
@@ -241,14 +224,8 @@ class MarketService:
 
     async def _single(self, symbol: str) -> Judged:
         loop = asyncio.get_running_loop()
-        market = await loop.run_in_executor(self._line, self._provider.snapshot, [symbol])
-        return await loop.run_in_executor(self._engine, self._judge_single, market, symbol)
-
-    def _judge_single(self, market: Snapshot, symbol: str) -> Judged:
-        panel = panel_of(market, self.rules.benchmark)
-        table = self._measured(panel, self.rules) if panel.benchmark else None
-        screen = self._screen(panel, table, self.rules, [symbol]).unranked()
-        return Judged(self._save(screen, self.rules, official=False), screen)
+        market = await loop.run_in_executor(self._line, self._work.one, symbol)
+        return await loop.run_in_executor(self._engine, self._work.single, symbol, market)
 
     def history(self, symbol: str, screen: Screen) -> list[Point]:
         """Official closes of a name up to the screen's session, oldest first. Reads the disk: at the desk."""
@@ -256,13 +233,13 @@ class MarketService:
         return self.store.history(symbol, realm, before=screen.run.session + timedelta(days=1))
 
     async def previous(self, screen: Screen) -> Screen | None:
-        """The official run of the session before, judged by the same profile and lens."""
+        """The last official close before the run's session, judged by the same profile and lens."""
         run = screen.run
         found = await self.desk(
             lambda: self.store.previous_official(
                 run.session,
                 realm=realm_of(run, self._realm),
-                kind=run.kind,
+                kind="close",
                 profile=run.profile,
                 lens=run.lens,
             )
@@ -317,71 +294,16 @@ class MarketService:
 
     async def _taken(self) -> Market:
         loop = asyncio.get_running_loop()
-        snapshot = await loop.run_in_executor(self._line, self._asked_market)
-        return await loop.run_in_executor(self._engine, self._take, snapshot)
+        snapshot = await loop.run_in_executor(self._line, self._work.latest, self._note_progress)
+        return await loop.run_in_executor(self._engine, self._work.take, snapshot, not self.clocked)
 
-    def _asked_market(self) -> Snapshot:
-        if self._live is not None:
-            return self._live.snapshot(None, self._note_progress)
-        with _uncollected():
-            return self._provider.snapshot()
+    async def _scheduled(
+        self, session: date, kind: Kind, variants: Collection[Variant]
+    ) -> tuple[Market, dict[Variant, int]]:
+        loop = asyncio.get_running_loop()
+        asked = (session, kind, self._note_progress)
+        snapshot = await loop.run_in_executor(self._line, self._work.of_run, *asked)
+        return await loop.run_in_executor(self._engine, self._work.take_all, snapshot, variants)
 
     def _note_progress(self, done: int, total: int) -> None:
         self._far = (done, total)
-
-    @_uncollected()
-    def _take(self, snapshot: Snapshot) -> Market:
-        panel = panel_of(snapshot, self.rules.benchmark)
-        rules = self.rules
-        table = self._measured(panel, rules) if panel.benchmark else None
-        screen = self._screen(panel, table, rules, self._universe)
-        names = [(row.symbol, row.text("name")) for row in screen.rows]
-        sectors = sorted({sector for row in screen.rows if (sector := row.text("sector"))})
-        return Market(
-            official=Judged(self._save(screen, rules, official=True), screen),
-            panel=panel,
-            table=table,
-            index=SymbolIndex(names) if names else self._listed,
-            sectors=tuple(sectors) or self._listed_sectors,
-        )
-
-    def _measured(self, panel: Panel, rules: Rules) -> pd.DataFrame:
-        realm: Realm = "simulated" if panel.source.startswith(SIMULATED) else self._realm
-        return measure(panel, rules, self.store.iv_history(panel.symbols, panel.session, realm=realm))
-
-    @_uncollected()
-    def _judge(self, market: Market, profile: str, lens: str) -> Judged:
-        rules = self.rules.using(profile, lens)
-        table = market.table
-        if table is not None and measurement_key(rules) != measurement_key(self.rules):
-            # This profile changes how things are measured, not only how they are judged.
-            table = self._measured(market.panel, rules)
-        screen = self._screen(market.panel, table, rules, self._universe)
-        return Judged(self._save(screen, rules, official=False), screen)
-
-    @staticmethod
-    def _screen(
-        panel: Panel, table: pd.DataFrame | None, rules: Rules, universe: Sequence[str] | None
-    ) -> Screen:
-        if table is None:
-            return run_screen(panel, rules, universe=universe)
-        return screen_of(panel, table, rules, universe)
-
-    def _save(self, screen: Screen, rules: Rules, official: bool) -> int:
-        return self.store.save(screen, rules_body(rules), official, self._realm)
-
-    @_uncollected()
-    def _load(self, run_id: int) -> Screen:
-        if self.store.run_info(run_id) is None:
-            raise RunGoneError("That run is no longer in the record; /screen shows the current one.")
-        return self.store.load(run_id)
-
-
-def _place(run: tuple[date, Kind]) -> tuple[date, bool]:
-    """Runs in the order of the day: the open before the close."""
-    return run[0], run[1] == "close"
-
-
-def rules_body(rules: Rules) -> str:
-    """The JSON behind a run's rules hash."""
-    return rules.model_dump_json(exclude={"profiles"}, by_alias=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AwareDatetime, Field, IPvAnyAddress, SecretStr, field_validator, model_validator
 
 from engine.environment import LOOPBACK, LiveSettings, is_loopback, read_environment, variable_of
 
@@ -29,7 +30,16 @@ class Settings(LiveSettings):
     data: Annotated[Path | None, Field(description="the folder of a recorded market")] = None
     seed: Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")] = 7
     database: Annotated[Path, Field(description="the path of a file")] = Path("var/variance.db")
+    backups: Annotated[Path | None, Field(description="the path of a folder")] = None
+    backups_daily: Annotated[int, Field(ge=1, le=366, description="a whole number from 1 to 366")] = 7
+    backups_weekly: Annotated[int, Field(ge=0, le=520, description="a whole number from 0 to 520")] = 4
     config: Annotated[Path, Field(description="a folder with trading_rules.json")] = DEFAULT_CONFIG
+    http_port: Annotated[
+        int | None, Field(ge=0, le=65535, description="a port from 0 (any free) to 65535")
+    ] = None
+    http_host: Annotated[
+        IPvAnyAddress, Field(description="an IP address of this machine, such as 127.0.0.1 or 0.0.0.0")
+    ] = IPv4Address("127.0.0.1")
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="debug, info, warning or error")
     ] = "info"
@@ -38,6 +48,9 @@ class Settings(LiveSettings):
     )
     discord_api: Annotated[str | None, Field(description=LOOPBACK.format("http", 8080))] = None
     discord_gateway: Annotated[str | None, Field(description=LOOPBACK.format("ws", 8081))] = None
+    clock: Annotated[
+        AwareDatetime | None, Field(description="an instant with its offset, such as 2026-11-27T14:45:00Z")
+    ] = None
 
     @field_validator("discord_token")
     @classmethod
@@ -51,7 +64,7 @@ class Settings(LiveSettings):
             raise ValueError(f"has not the shape of a bot token (three parts joined by dots); {_TOKEN_PLACE}")
         return SecretStr(text)
 
-    @field_validator("data", "database", "config")
+    @field_validator("data", "database", "config", "backups")
     @classmethod
     def _from_home(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser()
@@ -75,7 +88,17 @@ class Settings(LiveSettings):
             raise ValueError(
                 f"{variable('data')} is missing: the recorded provider needs the folder of a recorded market"
             )
+        if self.clock is not None and self.discord_api is None and self.stand_in is None:
+            raise ValueError(
+                f"{variable('clock')} is set for the real Discord and the real market; allowed is only "
+                f"together with {variable('discord_api')} or {variable('stand_in')}"
+            )
         return self
+
+    @property
+    def backup_folder(self) -> Path:
+        """Where nightly backups go: the operator's folder, or `backups` beside the database."""
+        return self.backups or self.database.parent / "backups"
 
 
 def variable(field: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -16,6 +16,23 @@ from engine.errors import ConfigError
 
 Lens = Literal["quarterly", "yearly", "consensus"]
 LENSES: tuple[Lens, ...] = ("quarterly", "yearly", "consensus")
+
+TUNABLE: Mapping[str, str] = {
+    "vrp_structural_threshold": "IV30 over the long realized volatility, more than",
+    "vrp_tactical_threshold": "IV30 over the short realized volatility, more than",
+    "momentum_min": "HV30 over HV90, at least",
+    "iv_percentile_min": "percentile of IV30, at least",
+    "slippage_max_percent": "spread at the money in percent of the mid, at most",
+    "liquidity_rating_min": "liquidity rating, at least",
+    "atm_volume_min": "contracts traded at the money, at least",
+    "open_interest_min": "open interest at the money, at least",
+    "price_min": "price of the underlying, at least",
+    "earnings_days": "calendar days to earnings that count as soon",
+}
+"""Thresholds that may be set beside a profile, each with what it bounds. The two premiums are those of the
+lens in force, of the quarterly one under consensus; the others are gates. None of them changes how things
+are measured, so every tuned screen can be judged from the same measured table.
+"""
 
 Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
@@ -226,6 +243,35 @@ class Rules(Frozen):
         if lens is not None:
             merged["lens"] = lens
         return Rules.model_validate(merged)
+
+    def threshold(self, name: str) -> float:
+        """The value in force of one of TUNABLE. Raises AttributeError for any other name."""
+        lens = self.lenses["yearly" if self.lens == "yearly" else "quarterly"]
+        return float(getattr(lens if hasattr(lens, name) else self.gates, name))
+
+    def tuned(self, thresholds: Sequence[tuple[str, float]]) -> Rules:
+        """The same rules with own values for some of TUNABLE; themselves when there are none.
+
+        The profile is then called `balanced+3fa2c1`, six hex digits of the thresholds behind it, so that
+        the runs are a series of their own. Raises ConfigError naming key, value and what is allowed.
+        """
+        if not thresholds:
+            return self
+        tuned = self.model_dump(by_alias=True)
+        lens = tuned["lenses"]["yearly" if self.lens == "yearly" else "quarterly"]
+        for name, value in thresholds:
+            if name not in TUNABLE:
+                raise ConfigError(f"unknown threshold {name!r}: use one of {', '.join(TUNABLE)}")
+            (lens if name in lens else tuned["gates"])[name] = value
+        own = json.dumps(sorted({name: float(value) for name, value in thresholds}.items()))
+        tuned["profile"] += f"+{hashlib.sha256(own.encode()).hexdigest()[:6]}"
+        try:
+            return Rules.model_validate(tuned)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key, value = first["loc"][-1], first["input"]
+            allowed = first["msg"].removeprefix("Input should be ")
+            raise ConfigError(f"{key} has the value {value:g}; allowed is {allowed}") from None
 
 
 class Pair(Frozen):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from bot.cards.facts import SIMULATED, day
 from bot.cards.history import HistoryPoint
-from bot.cards.table import fixed
+from bot.cards.table import fixed, plain
 from bot.cards.text import clean, mono
 from engine.arrays import FloatArray
 from engine.screen.result import Row, Run
@@ -144,7 +144,7 @@ def _ticks(axes: Axes, days: FloatArray, low: float, high: float) -> None:
     axes.set_xticks([place for place, _ in months], [text for _, text in months])
     step = _step((high - low) / 6)
     places = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
-    axes.set_yticks(places, [f"{place:g}" for place in places])
+    axes.set_yticks(places, [plain(place) for place in places])
     axes.tick_params(length=0, labelcolor=FAINT, labelsize=TEXT_POINTS, pad=6)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)

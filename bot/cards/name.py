@@ -10,7 +10,18 @@ from bot.cards.facts import asof, footer, titled
 from bot.cards.gates import check_line, verdict
 from bot.cards.history import HistoryPoint
 from bot.cards.premium import denominator_line, premium_table, sampling_line, sentence, volatility_table
-from bot.cards.table import MISSING, count, fixed, known, percent_text, ratio, signed, times_text, whole
+from bot.cards.table import (
+    MISSING,
+    count,
+    fixed,
+    known,
+    percent_text,
+    plain,
+    ratio,
+    signed,
+    times_text,
+    whole,
+)
 from bot.cards.text import clean, dotted, escaped
 from engine.screen.flags import FLAGS
 from engine.screen.glossary import title_of
@@ -222,7 +233,12 @@ def _sources(row: Row) -> str:
 def _dissent(row: Row) -> Iterator[str]:
     for column, said in row.provenance.items():
         for other in said.get("otherwise", ()):
-            yield escaped(f"{title_of(column)} is {other.get('value')} by {other.get('source')}", 80)
+            yield escaped(f"{title_of(column)} is {_said(other.get('value'))} by {other.get('source')}", 80)
+
+
+def _said(value: object) -> str:
+    """What a source said, a number in the reader's dress."""
+    return plain(value) if isinstance(value, float) else str(value)
 
 
 def _flags(row: Row) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from bot.cards.card import Button, Card
 from bot.cards.changes import Arrival, Changes, Departure, Move, compare
@@ -11,7 +13,7 @@ from bot.cards.facts import asof, day, footer, run_name, state_line, titled
 from bot.cards.gates import failures, label
 from bot.cards.premium import tactical_columns
 from bot.cards.table import MISSING, NOT_APPLICABLE, Column, known, layout, percent, ratio, times_text, whole
-from bot.cards.text import clean, dotted, escaped, listed, mono, plural
+from bot.cards.text import clean, dotted, escaped, listed, mono, plural, stamp
 from engine.screen.result import Row, Screen
 
 PAGE_ROWS = 12
@@ -50,16 +52,30 @@ def screen_card(screen: Screen, run_id: int, page: int = 0, *, scope: str = "") 
     )
 
 
-def post_card(screen: Screen, run_id: int, previous: Screen | None) -> Card:
+def post_card(
+    screen: Screen,
+    run_id: int,
+    previous: Screen | None,
+    *,
+    scope: str = "",
+    late_since: datetime | None = None,
+) -> Card:
     """The scheduled post: what changed since the last official run first, then the head of the list.
 
-    An empty day, a degraded run, an outage and a stopped run each have their own short form.
+    An empty day, a degraded run, an outage and a stopped run each have their own short form. `scope` is
+    handed back in the buttons; `late_since` is when a late run was due.
     """
     if screen.run.state in _HALTED:
-        return _halted(screen, run_id)
+        halted = _halted(screen, run_id)
+        return replace(halted, headline="\n".join(filter(None, (_late(late_since), halted.headline))))
     changes = compare(screen, previous)
     shown = screen.passed[:PAGE_ROWS]
-    lead = (state_line(screen.run, screen.coverage), _news(changes), _counted(screen))
+    lead = (
+        _late(late_since),
+        state_line(screen.run, screen.coverage),
+        _news(changes),
+        _counted(screen),
+    )
     return Card(
         title=titled(screen.run, run_name(screen.run), day(screen.run.session)),
         state=screen.run.state,
@@ -69,8 +85,12 @@ def post_card(screen: Screen, run_id: int, previous: Screen | None) -> Card:
         details=_post_details(screen, changes, shown),
         asof=asof(screen.run, screen.coverage),
         footer=footer(screen.run, run_id),
-        buttons=_buttons(shown or _nearest(screen), run_id, "", 0, 1, len(screen.passed) - len(shown)),
+        buttons=_buttons(shown or _nearest(screen), run_id, scope, 0, 1, len(screen.passed) - len(shown)),
     )
+
+
+def _late(since: datetime | None) -> str:
+    return f"Late: this run was due {stamp(since)}" if since is not None else ""
 
 
 def screen_table(rows: Sequence[Row]) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.cards.card import Card, CardState
 from bot.cards.facts import ADVICE, KINDS, SIMULATED, covered, day
-from bot.cards.table import MISSING, count, fixed, known, pairs
+from bot.cards.table import MISSING, count, fixed, grouped, known, pairs
 from bot.cards.text import clean, dotted, escaped, stamp
 from engine.screen.result import Coverage, Run
 
@@ -41,7 +41,7 @@ def status_card(status: Status) -> Card:
         headline=_last(status),
         table=pairs(
             (
-                ("universe", f"{status.universe} names"),
+                ("universe", f"{grouped(status.universe)} names"),
                 ("record", f"{count(status.runs_stored)} runs"),
                 ("", f"{count(status.observations_stored)} observations"),
                 ("", bytes_text(status.database_bytes)),
@@ -78,7 +78,7 @@ def bytes_text(size: int) -> str:
     """`842 B`, `12.3 kB`, `4.1 MB`, `2.0 GB`."""
     for scale, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if size >= scale:
-            return f"{size / scale:.1f} {unit}"
+            return f"{fixed(size / scale, 1)} {unit}"
     return f"{size} B"
 
 

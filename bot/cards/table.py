@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from bot.cards.card import TABLE_WIDTH
@@ -11,6 +13,28 @@ from bot.cards.text import mono
 
 MISSING = "?"
 NOT_APPLICABLE = "-"
+
+LANGUAGES = {"en": ",.", "de": ".,", "fr": " ,", "ch": "'."}
+"""Languages of numbers: the mark between thousands, the mark before decimals. Words stay English."""
+_marks: ContextVar[str] = ContextVar("language of numbers", default=LANGUAGES["en"])
+
+
+@contextmanager
+def numbers(language: str | None) -> Iterator[None]:
+    """Every number drawn within is dressed in one of LANGUAGES; None is English.
+
+    Holds for the thread or task that enters it. Raises KeyError for an unknown language.
+    """
+    before = _marks.set(LANGUAGES[language or "en"])
+    try:
+        yield
+    finally:
+        _marks.reset(before)
+
+
+def dressed(text: str) -> str:
+    """An English number in the language of numbers in force."""
+    return text.translate(str.maketrans(",.", _marks.get()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +77,18 @@ def known(value: float | None) -> float | None:
 
 
 def fixed(value: float | None, decimals: int = 2, width: int = 6) -> str:
-    """A number in at most `width` columns: decimals give way first, then the size is only bounded."""
+    """A number in at most `width` columns: the marks between thousands give way first, then decimals.
+
+    What is too large even so is only bounded.
+    """
     number = known(value)
     if number is None:
         return MISSING
     for places in range(decimals, -1, -1):
-        text = f"{round(number, places) + 0.0:.{places}f}"
-        if len(text) <= width:
-            return text
+        text = f"{round(number, places) + 0.0:,.{places}f}"
+        for form in (text, text.replace(",", "")):
+            if len(form) <= width:
+                return dressed(form)
     return ">" + "9" * (width - 1) if number > 0 else "<-" + "9" * (width - 2)
 
 
@@ -78,6 +106,19 @@ def ratio(value: float | None, width: int = 5) -> str:
 def whole(value: float | None, width: int = 4) -> str:
     """A number without decimals."""
     return fixed(value, 0, width)
+
+
+def plain(value: float | None) -> str:
+    """A number with the digits it has, six at most below a million: a setting, a tick, a source's word."""
+    number = known(value)
+    if number is None:
+        return MISSING
+    return dressed(f"{number:,.6g}" if abs(number) < 1e6 - 0.5 else f"{number:,.0f}")
+
+
+def grouped(value: int) -> str:
+    """A count in full for prose: `12,400`."""
+    return dressed(f"{value:,}")
 
 
 def count(value: float | None) -> str:

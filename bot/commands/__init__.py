@@ -9,13 +9,23 @@ from discord.ext import commands
 
 from bot.buttons import RunButton
 from bot.commands.market import Market
+from bot.commands.people import People
+from bot.commands.people import buttons as people_buttons
 from bot.commands.reference import Reference
+from bot.commands.server import Server
+from bot.people.guilds_reset import ResetButton
 
 COGS: tuple[type[commands.Cog], ...] = (
     Market,
     Reference,
+    People,
+    Server,
 )
 """Every family of commands; each is made with the bot as its only argument."""
 
-BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (RunButton,)
+BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
+    RunButton,
+    *people_buttons(),
+    ResetButton,
+)
 """Buttons that find their way back after a restart."""

@@ -10,6 +10,7 @@ from discord.ext import commands
 
 from bot.answers import Scope
 from bot.buttons import send
+from bot.commands.people import watched
 from bot.failures import Reported
 from bot.inputs import Choice, matching, one_of, ticker
 
@@ -32,7 +33,7 @@ class Market(commands.Cog):
         profile="A named set of thresholds; balanced when left out",
         lens="Which pair of windows judges: 90/30 days, 252/20 days, or both",
         sector="Only one sector",
-        universe="Only single equities, or only ETFs",
+        universe="Only single equities, only ETFs, or only your watchlist (seen by you alone)",
     )
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
@@ -42,19 +43,19 @@ class Market(commands.Cog):
         profile: str | None = None,
         lens: Literal["quarterly", "yearly", "consensus"] | None = None,
         sector: str | None = None,
-        universe: Literal["all", "equities", "etfs"] = "all",
+        universe: Literal["all", "equities", "etfs", "watchlist"] = "all",
     ) -> None:
-        """The ranked list, the same for everybody in the channel."""
+        """The ranked list, the same for everybody in the channel but for a person's watchlist."""
         bot, service = self.bot, self.bot.service
         async with Reported(interaction, unexpected=False):
             bot.limits.count(interaction, "screen")
             if profile is not None:
                 profile = one_of(profile, list(service.rules.profiles), "profile")
             scope = Scope(universe, one_of(sector, service.sectors, "sector") if sector is not None else "")
-            if service.market is not None:
+            if service.market is not None and not scope.personal:
                 scope.require(service.market.official.screen)
-            await interaction.response.defer(thinking=True)
-            await send(interaction, await bot.answers.screen(profile, lens, scope))
+            await interaction.response.defer(thinking=True, ephemeral=scope.personal)
+            await send(interaction, await bot.answers.screen(profile, lens, scope, interaction.user.id))
 
     @app_commands.command(
         name="vrp", description="One name: what its options charge, what it moved, its year."
@@ -93,9 +94,10 @@ class Market(commands.Cog):
 
     @vrp.autocomplete("symbol")
     @why.autocomplete("symbol")
-    async def complete_symbol(self, _: Asked, typed: str) -> list[Choice]:
-        """Tickers and company names, from memory."""
-        return self.bot.offered(typed, self.bot.service.index.complete(typed))
+    async def complete_symbol(self, interaction: Asked, typed: str) -> list[Choice]:
+        """Tickers and company names, from memory; an empty box offers the own watchlist first."""
+        first = () if typed.strip() else await watched(self.bot, interaction.user.id)
+        return self.bot.offered(typed, self.bot.service.index.complete(typed, first))
 
     @screen.autocomplete("profile")
     async def complete_profile(self, _: Asked, typed: str) -> list[Choice]:

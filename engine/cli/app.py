@@ -17,7 +17,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from engine import console as screens
-from engine.cli import live
+from engine.cli import backup, live, sessions
 from engine.cli.request import LIVE, Opened, Request, opened
 from engine.errors import ConfigError, VarianceError
 from engine.market.columns import panel_of
@@ -39,6 +39,8 @@ app = typer.Typer(
     help=__doc__,
 )
 live.add_to(app, CONFIG)
+sessions.add_to(app, CONFIG)
+backup.add_to(app)
 
 ProviderOption = Annotated[
     str | None,

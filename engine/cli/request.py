@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, cast
 from engine import console as screens
 from engine.environment import LiveSettings, read_environment
 from engine.errors import ConfigError
+from engine.market.schedule import load_overrides
+from engine.market.sessions import adopt
 from engine.market.snapshot import SIMULATED, Provider, Snapshot
 from engine.record.rows import Realm
 from engine.rules import Rules, load_universe
@@ -93,6 +95,7 @@ class Opened:
 def opened(request: Request, rules: Rules) -> Iterator[Opened]:
     """The market a request names. Raises ConfigError, SnapshotError or StoreError in one sentence."""
     if request.provider not in LIVE:
+        adopt(load_overrides(request.config))
         yield Opened(_kept_market(request, rules), rules)
         return
     with opened_live(request.provider, request.config, rules) as (market, settled):
@@ -112,6 +115,7 @@ def opened_live(choice: str, config: Path, rules: Rules) -> Iterator[tuple[LiveM
         stamina.instrumentation.set_on_retry_hooks(())
         settings = read_environment(LiveSettings, strict=False)
         listings = load_universe(config)
+        adopt(load_overrides(config))
         chosen = cast("Choice", choice)
         market, settled = live_market(settings, chosen, rules, listings, config, every_profile=False)
     try:

@@ -143,3 +143,16 @@ class LiveProvider(Protocol):
     def close(self) -> None:
         """Let go of connections; what is under way ends with SnapshotError."""
         ...
+
+
+@runtime_checkable
+class PlayedProvider(Protocol):
+    """A provider that can play the market of any run."""
+
+    def snapshot(self, symbols: Sequence[str] | None = None) -> Snapshot:
+        """As Provider's."""
+        ...
+
+    def of_run(self, session: date, kind: Kind) -> Snapshot:
+        """The market of one session and kind. Raises SnapshotError for one it does not hold."""
+        ...

@@ -119,6 +119,31 @@ def m002_provenance(db: Database) -> None:
         db.execute(f"ALTER TABLE observations ADD COLUMN {column}")
 
 
+_PAIRS = """
+CREATE TABLE pair_observations (
+    run_id INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    pair TEXT NOT NULL,
+    leg_a TEXT NOT NULL,
+    leg_b TEXT NOT NULL,
+    structural_a REAL,
+    structural_b REAL,
+    spread REAL,
+    correlation REAL CHECK (correlation BETWEEN -1 AND 1),
+    correlation_60 REAL CHECK (correlation_60 BETWEEN -1 AND 1),
+    threshold REAL NOT NULL,
+    signal TEXT NOT NULL CHECK (signal IN ('CONVERGENCE', 'none', 'CORRELATION BROKEN', 'no data')),
+    rich_leg TEXT CHECK (rich_leg IN (leg_a, leg_b)),
+    PRIMARY KEY (run_id, pair)
+) STRICT, WITHOUT ROWID
+"""
+
+
+@MIGRATIONS()
+def m003_pairs(db: Database) -> None:
+    """The pairs of a run, beside its names."""
+    db.execute(_PAIRS)
+
+
 def upgrade(db: Database, steps: Migrations = MIGRATIONS) -> None:
     """Bring the file to this version's schema of one set of steps, whole or not at all.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -241,6 +241,13 @@ class Store:
     ) -> tuple[int, Screen] | None:
         """The newest official run of a session before `before`, its last revision."""
         return self._newest(kind, profile, lens, realm, True, before)
+
+    def official(
+        self, session: date, *, kind: Kind, realm: Realm, profile: str, lens: str
+    ) -> tuple[int, Screen] | None:
+        """The official run of one session, its last revision; None when there is none."""
+        found = self._newest(kind, profile, lens, realm, True, session + timedelta(days=1))
+        return found if found is not None and found[1].run.session == session else None
 
     def _newest(
         self,

@@ -194,7 +194,9 @@ async def test_completion_stays_within_the_limits(world: World, command: str, op
 async def test_an_option_left_to_the_list_is_refused_by_discord_itself(world: World) -> None:
     names = {command["name"]: command for command in world.bot.tree.payload()}
     options = {option["name"]: option for option in names["screen"]["options"]}
-    assert [choice["value"] for choice in options["universe"]["choices"]] == ["all", "equities", "etfs"]
+    assert [choice["value"] for choice in options["universe"]["choices"]] == [
+        *("all", "equities", "etfs", "watchlist")
+    ]
     assert [choice["value"] for choice in options["lens"]["choices"]] == ["quarterly", "yearly", "consensus"]
 
 

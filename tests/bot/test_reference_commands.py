@@ -45,7 +45,7 @@ async def test_status_tells_run_record_and_process(world: World) -> None:
     assert "closing, Wed 31 Dec 2025" in text
     assert f"universe  {len(SYMBOLS)} names" in text
     assert f"{PAST + 1} runs" in text
-    assert f"{(PAST + 1) * len(SYMBOLS)} observations" in text
+    assert f"{(PAST + 1) * len(SYMBOLS):,} observations" in text
     assert "1 h 2 min" in text
     assert __version__ in text
 

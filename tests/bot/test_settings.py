@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,19 @@ BAD = [
         "VARIANCE_LOG_LEVL is no setting of this bot; did you mean VARIANCE_LOG_LEVEL?",
     ),
     ({"VARIANCE_QUUX": "1"}, "VARIANCE_QUUX is no setting of this bot; allowed are VARIANCE_"),
+    ({"VARIANCE_HTTP_PORT": "http"}, "VARIANCE_HTTP_PORT is 'http'; allowed is a port from 0 (any free)"),
+    ({"VARIANCE_HTTP_PORT": "65536"}, "VARIANCE_HTTP_PORT is '65536'"),
+    ({"VARIANCE_HTTP_HOST": "localhost"}, "VARIANCE_HTTP_HOST is 'localhost'; allowed is an IP address"),
+    ({"VARIANCE_BACKUPS_DAILY": "0"}, "VARIANCE_BACKUPS_DAILY is '0'; allowed is a whole number from 1"),
+    ({"VARIANCE_BACKUPS_WEEKLY": "-1"}, "VARIANCE_BACKUPS_WEEKLY is '-1'; allowed is a whole number from 0"),
+    (
+        {"VARIANCE_CLOCK": "2026-11-27T14:45:00Z"},
+        "VARIANCE_CLOCK is set for the real Discord and the real market; allowed is only together with",
+    ),
+    (
+        {"VARIANCE_CLOCK": "2026-11-27T14:45:00", "VARIANCE_STAND_IN": "http://127.0.0.1:1"},
+        "VARIANCE_CLOCK is '2026-11-27T14:45:00'; allowed is an instant with its offset",
+    ),
     ({"VARIANCE_DISCORD_API": "http://127.0.0.1:1"}, "is set without VARIANCE_DISCORD_GATEWAY"),
     ({"VARIANCE_DISCORD_GATEWAY": "ws://127.0.0.1:1"}, "is set without VARIANCE_DISCORD_API"),
     (
@@ -126,6 +140,33 @@ def test_an_unknown_key_of_the_file_is_named() -> None:
 def test_a_stand_in_on_this_machine_is_allowed(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     addresses = {"VARIANCE_DISCORD_API": f"http://{host}:1", "VARIANCE_DISCORD_GATEWAY": f"ws://{host}:2"}
     assert given(monkeypatch, **addresses).discord_api == f"http://{host}:1"
+
+
+STAND_INS = [
+    {"VARIANCE_DISCORD_API": "http://127.0.0.1:1", "VARIANCE_DISCORD_GATEWAY": "ws://127.0.0.1:2"},
+    {"VARIANCE_STAND_IN": "http://127.0.0.1:3"},
+]
+
+
+@pytest.mark.parametrize("stand_in", STAND_INS)
+def test_with_a_stand_in_the_clock_may_be_set(
+    monkeypatch: pytest.MonkeyPatch, stand_in: dict[str, str]
+) -> None:
+    settings = given(monkeypatch, VARIANCE_CLOCK="2026-11-27T09:45:00-05:00", **stand_in)
+    assert settings.clock == datetime(2026, 11, 27, 14, 45, tzinfo=UTC)
+
+
+def test_backups_stand_beside_the_database_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert given(monkeypatch).backup_folder == Path("var/backups")
+    assert given(monkeypatch, VARIANCE_DATABASE="disk/v.db").backup_folder == Path("disk/backups")
+    assert given(monkeypatch, VARIANCE_BACKUPS="~/kept").backup_folder == Path.home() / "kept"
+
+
+def test_there_are_no_pages_unless_a_port_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = given(monkeypatch)
+    assert (settings.http_port, str(settings.http_host)) == (None, "127.0.0.1")
+    everywhere = given(monkeypatch, VARIANCE_HTTP_PORT="0", VARIANCE_HTTP_HOST="::")
+    assert (everywhere.http_port, str(everywhere.http_host)) == (0, "::")
 
 
 def example() -> dict[str, str]:

@@ -191,8 +191,8 @@ def test_the_universe_is_compared_with_the_directory(
 ) -> None:
     config = tmp_path / "config"
     config.mkdir()
-    for name in ("sources.json", "proxies.json", "trading_rules.json"):
-        (config / name).write_bytes((CONFIG / name).read_bytes())
+    for file in CONFIG.glob("*.json"):
+        (config / file.name).write_bytes(file.read_bytes())
     header, *lines = (CONFIG / "universe.csv").read_text(encoding="utf-8").splitlines()
     mine = "\n".join([header, *lines[:3], "GONE,Gone Corp,Nowhere,equity", "/ES,E-mini,Futures,future", ""])
     (config / "universe.csv").write_text(mine, encoding="utf-8")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from engine.errors import ConfigError
-from engine.rules import load_pairs, load_rules, load_universe
+from engine.rules import TUNABLE, load_pairs, load_rules, load_universe
+from engine.screen.lens import measurement_key
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -132,3 +133,63 @@ def test_unknown_names_list_what_there_is() -> None:
         rules.using("yolo")
     with pytest.raises(ConfigError, match="unknown lens 'daily': use one of quarterly, yearly, consensus"):
         rules.using(lens="daily")
+
+
+def test_own_thresholds_take_the_place_of_the_profiles() -> None:
+    rules = load_rules(CONFIG)
+    own = rules.using("broad").tuned([("price_min", 12.5), ("vrp_tactical_threshold", 1.4)])
+    assert own.gates.price_min == 12.5
+    assert own.lenses["quarterly"].vrp_tactical_threshold == 1.4
+    assert own.lenses["yearly"] == rules.lenses["yearly"]
+    assert (own.gates.slippage_max_percent, own.gates.strict) == (10.0, False), "the profile's others stay"
+    assert rules.gates.price_min == 25.0
+
+
+def test_the_premiums_are_those_of_the_lens_in_force() -> None:
+    rules = load_rules(CONFIG)
+    own = [("vrp_structural_threshold", 1.01)]
+    yearly, consensus = (rules.using(lens=lens).tuned(own) for lens in ("yearly", "consensus"))
+    assert yearly.lenses["yearly"].vrp_structural_threshold == 1.01
+    assert yearly.lenses["quarterly"] == rules.lenses["quarterly"]
+    assert consensus.lenses["quarterly"].vrp_structural_threshold == 1.01
+
+
+def test_own_thresholds_are_a_series_of_their_own() -> None:
+    rules = load_rules(CONFIG)
+    own = [("price_min", 10.0), ("earnings_days", 5.0)]
+    tuned = rules.tuned(own)
+    # sha256 of [["earnings_days", 5.0], ["price_min", 10.0]]
+    assert tuned.profile == "balanced+2252b1"
+    assert tuned.profile == rules.tuned(own[::-1]).profile
+    assert tuned.profile != rules.tuned([("price_min", 10.0)]).profile
+    assert tuned.hash not in (rules.hash, rules.tuned([("price_min", 10.0)]).hash)
+    assert rules.tuned([]) is rules
+
+
+@pytest.mark.parametrize("name", TUNABLE)
+def test_every_tunable_threshold_can_be_set_and_measures_nothing_anew(name: str) -> None:
+    rules = load_rules(CONFIG)
+    tuned = rules.tuned([(name, 1.0)])
+    assert (tuned.threshold(name), rules.threshold(name) == 1.0) == (1.0, False)
+    assert tuned.model_dump(exclude={"profile"}) != rules.model_dump(exclude={"profile"})
+    assert measurement_key(tuned) == measurement_key(rules)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("price", 3.0, "unknown threshold 'price': use one of vrp_structural_threshold, vrp_tactical_thr"),
+        ("strict", 1.0, "unknown threshold 'strict': use one of"),
+        ("vrp_tactical_threshold", 0.0, "vrp_tactical_threshold has the value 0; allowed is greater than 0"),
+        ("price_min", -1.0, "price_min has the value -1; allowed is greater than or equal to 0"),
+        ("iv_percentile_min", 101.0, "iv_percentile_min has the value 101; allowed is less than or equal"),
+        ("earnings_days", 2.5, "earnings_days has the value 2.5; allowed is a valid integer"),
+        ("price_min", float("nan"), "price_min has the value nan; allowed is a finite number"),
+        ("atm_volume_min", float("inf"), "atm_volume_min has the value inf; allowed is"),
+    ],
+)
+def test_a_bad_threshold_names_key_value_and_what_is_allowed(name: str, value: float, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_rules(CONFIG).tuned([(name, value)])
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)

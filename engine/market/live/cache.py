@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -16,14 +16,13 @@ from sqlite_utils import Database
 
 from engine.errors import StoreError
 from engine.market.live.rules import CacheRules
-from engine.market.sessions import NEW_YORK, close_of, sessions_between
+from engine.market.sessions import NEW_YORK, OPENING, close_of, is_session, open_of, session_from
 
 Life = Literal["chain", "history", "day", "directory"]
 """How long an answer stays good: `chain` 10 minutes in session and until the next open after the close,
 `history` a day and not past a close it lacks, `day` until the next New York midnight, `directory` a week."""
 
 FILE = "answers.db"
-_OPEN = time(9, 30)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     source TEXT NOT NULL, key TEXT NOT NULL, fetched TEXT NOT NULL, until TEXT NOT NULL, body BLOB NOT NULL,
@@ -176,18 +175,12 @@ def good_until(life: Life, fetched: datetime, rules: CacheRules, delay_minutes: 
         midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), NEW_YORK)
         return midnight
     today = local.date()
-    opened = datetime.combine(today, _OPEN, NEW_YORK)
-    trading = bool(len(sessions_between(today, today)))
-    settled = close_of(today) + timedelta(minutes=delay_minutes) if trading else None
+    opened = datetime.combine(today, OPENING, NEW_YORK)
+    settled = close_of(today) + timedelta(minutes=delay_minutes) if is_session(today) else None
     if life == "history":
         a_day = fetched + timedelta(hours=rules.history_hours)
         return min(a_day, settled) if settled is not None and fetched < settled else a_day
     if settled is not None and opened <= local < settled:
         # What is fetched shortly before the close is no closing quote.
         return min(fetched + timedelta(minutes=rules.chain_minutes), settled)
-    return _next_open(local.date() if settled is not None and local < opened else today + timedelta(days=1))
-
-
-def _next_open(first: date) -> datetime:
-    day: date = sessions_between(first, first + timedelta(days=14))[0].astype(date)
-    return datetime.combine(day, _OPEN, NEW_YORK)
+    return open_of(session_from(today if local < opened else today + timedelta(days=1)))

@@ -16,6 +16,7 @@ from engine.market.live.market import LiveMarket
 from engine.market.live.rules import load_proxies, load_sources
 from engine.market.live.sources import Choice, chosen_sources
 from engine.market.live.traffic import Clock
+from engine.market.schedule import load_schedule
 from engine.rules import Listing, Rules
 
 
@@ -37,8 +38,8 @@ def live_market(
     try:
         chosen = chosen_sources(access, choice)
         settled = rules.settled(chosen.provider_values)
-        market = LiveMarket(access, chosen, settled, listings, load_proxies(config), every_profile)
-        return market, settled
+        proxies, schedule = load_proxies(config), load_schedule(config)
+        return LiveMarket(access, chosen, settled, listings, proxies, every_profile, schedule), settled
     except BaseException:
         access.cache.close()
         raise

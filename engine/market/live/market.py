@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
 from contextvars import Context
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from anyio.from_thread import start_blocking_portal
@@ -20,17 +20,13 @@ from engine.market.live.gather import Gatherer, listing_of
 from engine.market.live.rules import Proxy
 from engine.market.live.sources import Chosen, opened_sources
 from engine.market.live.web import Web
-from engine.market.sessions import latest_run, session_of
+from engine.market.schedule import USUAL, Schedule
+from engine.market.sessions import session_of
 from engine.market.snapshot import Progress, Snapshot
 from engine.panel import Kind
 from engine.rules import Listing, Rules
 
 T = TypeVar("T")
-
-AFTER_OPEN = timedelta(minutes=20)
-"""Quotes are wide and wild in the first minutes."""
-AFTER_CLOSE = timedelta(minutes=16)
-"""Delayed sources show the closing quotes by then."""
 
 
 class LiveMarket:
@@ -48,6 +44,7 @@ class LiveMarket:
         listings: Sequence[Listing],
         proxies: Sequence[Proxy],
         every_profile: bool = True,
+        schedule: Schedule = USUAL,
     ) -> None:
         self.access = access
         self.chosen = chosen
@@ -55,6 +52,7 @@ class LiveMarket:
         self._proxies = {proxy.symbol: proxy for proxy in proxies}
         self._rules = rules
         self._every_profile = every_profile
+        self._schedule = schedule
         self._closed = False
         self._under_way: set[Future[Any]] = set()
         self._stack = ExitStack()
@@ -78,8 +76,8 @@ class LiveMarket:
 
     def latest_run(self) -> tuple[date, Kind]:
         """The run a whole market of this moment is: the open once quotes have settled, else a close."""
-        session, kind = latest_run(self.access.clock.now(), AFTER_OPEN, AFTER_CLOSE)
-        return session, "open" if kind == "open" else "close"
+        run = self._schedule.latest_market(self.access.clock.now())
+        return run.session, "open" if run.kind == "open" else "close"
 
     def doctor(self, symbol: str) -> Report:
         """Every source tried, and what would be used for one name."""

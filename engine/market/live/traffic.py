@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -65,7 +65,7 @@ class Traffic:
     clock: Clock
     pauses: Pauses
     counts: Counter[str] = field(default_factory=Counter)
-    """`requests`, `cached`, and one entry a Failure."""
+    """`requests`, `cached`, `answered`, and one entry a Failure."""
     seconds: list[float] = field(default_factory=list)
     """Latency of the last answers."""
     trouble: SourceError | None = None
@@ -247,5 +247,19 @@ async def _tried(traffic: Traffic, work: Callable[[], Awaitable[T]]) -> T:
         if probing:
             traffic.abandoned()
         raise
+    traffic.counts["answered"] += 1
     traffic.succeeded()
     return result
+
+
+_SHORT = {failure.value: failure.name.lower() for failure in Failure}
+
+
+def tallies(traffic: Mapping[str, Traffic]) -> dict[str, dict[str, int]]:
+    """What was counted of every source so far: `requests`, `cached`, `answered`, and one entry a Failure
+    by its short name (`rate_limited`). A copy; safe to take from any thread.
+    """
+    return {
+        source: {_SHORT.get(result, result): count for result, count in dict(each.counts).items()}
+        for source, each in dict(traffic).items()
+    }

@@ -8,15 +8,19 @@ from hypothesis import strategies as st
 
 from bot.cards.card import TABLE_WIDTH
 from bot.cards.table import (
+    LANGUAGES,
     MISSING,
     Column,
     count,
     fixed,
+    grouped,
     layout,
+    numbers,
     ordinal,
     pairs,
     percent,
     percent_text,
+    plain,
     ratio,
     signed,
     times_text,
@@ -122,3 +126,65 @@ def test_a_table_is_never_wider_than_a_phone(columns, data):
 @given(st.lists(st.tuples(st.sampled_from(["uptime", "record", ""]), texts), max_size=6))
 def test_pairs_keep_the_width_too(entries):
     assert all(len(line) <= TABLE_WIDTH for line in pairs(entries).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("language", "long", "short", "thousands"),
+    [
+        ("en", "1,234.50", "27.4 %", "12,400"),
+        ("de", "1.234,50", "27,4 %", "12.400"),
+        ("fr", "1 234,50", "27,4 %", "12 400"),
+        ("ch", "1'234.50", "27.4 %", "12'400"),
+        (None, "1,234.50", "27.4 %", "12,400"),
+    ],
+)
+def test_a_language_dresses_every_number(language, long, short, thousands):
+    with numbers(language):
+        assert (fixed(1234.5, 2, 9), percent_text(0.274), grouped(12_400)) == (long, short, thousands)
+    assert fixed(1234.5, 2, 9) == "1,234.50"
+
+
+def test_an_unknown_language_is_refused():
+    with pytest.raises(KeyError, match="tlh"), numbers("tlh"):
+        pass
+
+
+def test_a_failure_within_leaves_the_language_behind():
+    with pytest.raises(ZeroDivisionError), numbers("de"):
+        _ = 1 / 0
+    assert ratio(1.5) == "1.50"
+
+
+@given(anything, st.sampled_from(sorted(LANGUAGES)), st.integers(2, 9))
+def test_a_language_changes_marks_and_neither_digits_nor_width(value, language, width):
+    forms = (ratio, whole, lambda v, w: fixed(v, 1, w), lambda v, _: count(v), lambda v, _: plain(v))
+    for form in forms:
+        english = form(value, width)
+        with numbers(language):
+            dressed = form(value, width)
+        assert len(dressed) == len(english)
+        assert dressed.translate(str.maketrans("".join(LANGUAGES[language]), ",.")) == english
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (25.0, "25"),
+        (1.15, "1.15"),
+        (0.1 + 0.2, "0.3"),
+        (12_345.0, "12,345"),
+        (999_999.4, "999,999"),
+        (1e6, "1,000,000"),
+        (None, MISSING),
+    ],
+)
+def test_a_plain_number_has_the_digits_it_has(value, expected):
+    assert plain(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "width", "expected"),
+    [(1234.5, 8, "1,234.5"), (1234.5, 6, "1234.5"), (1234.5, 5, "1,234"), (1234.5, 4, "1234")],
+)
+def test_marks_between_thousands_give_way_before_decimals(value, width, expected):
+    assert fixed(value, 1, width) == expected

@@ -1,0 +1,256 @@
+"""Posts brought to their channels: each once, whatever Discord, the network or a crash does meanwhile.
+
+Discord cannot be asked to do two things in one transaction, so a post is claimed in the ledger before it
+leaves and settled after it arrived. What lies between is decided afterwards: the channel is read for our
+mark, and a repeated nonce makes Discord hand back the message it already has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import aiohttp
+import discord
+import structlog
+from discord import app_commands
+
+from bot.answers import Scope
+from bot.buttons import edit_of
+from bot.cards.card import Card
+from bot.cards.notice import MissedRun, notice_card, rules_card
+from bot.cards.text import dotted
+from bot.clock.entries import LedgerRun, Post
+from bot.clock.ledger import Ledger
+from bot.people.guilds import Guilds, GuildSettings
+from bot.people.guilds_notice import tell_administrator
+from bot.posting import PostChannel, post
+from engine.market.schedule import Schedule
+
+if TYPE_CHECKING:
+    from bot.app import VarianceBot
+
+T = TypeVar("T")
+log = structlog.get_logger("variance.delivery")
+
+AT_ONCE = 5
+"""Channels that are served at the same time."""
+READ_BACK = 1000
+"""Messages of a channel that are looked through for a post of ours."""
+PATIENCE = (15, 30, 60, 120, 300)
+"""Seconds before the next try of a post that Discord did not take; the last one again and again."""
+NOTICE_LIFE = timedelta(days=7)
+"""Older news that a run was skipped is told by /status alone."""
+AHEAD = timedelta(days=10)
+"""How far ahead the next post is looked for."""
+LATE = timedelta(minutes=3)
+"""A run begun later than this after its time says so."""
+LATE_POST = timedelta(minutes=60)
+"""So does a post that leaves later than this after it."""
+SERVER_TROUBLE = 500
+TROUBLE = (discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)
+"""What may pass: the post is tried again."""
+
+
+class Delivery:
+    """Takes what the ledger has open to its channels."""
+
+    def __init__(
+        self,
+        bot: VarianceBot,
+        schedule: Schedule,
+        ledger: Ledger,
+        guilds: Guilds,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._bot = bot
+        self._schedule = schedule
+        self._ledger = ledger
+        self._guilds = guilds
+        self._now = now
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def deliver(self) -> None:
+        """Try every open post that is due; of one channel in the order of the runs."""
+        await _off(self._ledger.gather_notices)
+        now = self._now()
+        waiting: dict[int, list[Post]] = defaultdict(list)
+        for each in await _off(lambda: self._ledger.posts(None, "pending", "sending")):
+            if each.next_try is None or each.next_try <= now:
+                waiting[each.channel_id].append(each)
+        await asyncio.gather(*(self._channel(posts) for posts in waiting.values()))
+
+    async def renew(self, run: LedgerRun) -> None:
+        """Put the better market into the messages of a run that was posted without one."""
+        for each in await _off(lambda: self._ledger.posts(run.key, "sent")):
+            settings = await _off(lambda each=each: self._guilds.get(each.guild_id))  # type: ignore[misc]
+            channel = self._bot.get_channel(each.channel_id)
+            if settings is None or each.message_id is None or not isinstance(channel, PostChannel):
+                continue
+            card = marked(await self._draw(run, each, settings), each)
+            try:
+                await channel.get_partial_message(each.message_id).edit(
+                    **edit_of(card), allowed_mentions=discord.AllowedMentions.none()
+                )
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                log.warning("post not renewed", run=run.key, guild=each.guild_id, error=type(error).__name__)
+
+    async def _channel(self, posts: list[Post]) -> None:
+        async with self._slots:
+            for each in posts:
+                with structlog.contextvars.bound_contextvars(run=each.key, guild=each.guild_id):
+                    await self._post(each)
+
+    async def _post(self, waiting: Post) -> None:
+        run = await _off(lambda: self._ledger.run(waiting.key))
+        settings = await _off(lambda: self._guilds.get(waiting.guild_id))
+        assert run is not None
+        if settings is None or settings.channel_id != waiting.channel_id:
+            await self._drop(waiting, "skipped", "The server chose otherwise meanwhile.")
+            return
+        if waiting.what == "notice" and self._now() - run.planned_at > NOTICE_LIFE:
+            await self._drop(waiting, "skipped", "Too old to be told.")
+            return
+        try:
+            channel = await self._place(waiting)
+            if waiting.state == "sending" and (arrived := await self._arrived(channel, waiting)):
+                log.info("post had arrived", message=arrived)
+                await self._settled(waiting, arrived)
+                return
+            await self._send(run, waiting, settings, channel)
+        except (_GoneError, discord.NotFound) as error:
+            await self._break(waiting, settings, str(error) if isinstance(error, _GoneError) else GONE)
+        except (discord.Forbidden, app_commands.BotMissingPermissions) as error:
+            await self._break(waiting, settings, _lacking(error))
+        except _LaterError:
+            log.info("server not at hand, post waits")
+        except TROUBLE as error:
+            log.warning("post not taken, tried again", error=type(error).__name__)
+        except discord.HTTPException as error:
+            if error.status >= SERVER_TROUBLE:
+                log.warning("post not taken, tried again", status=error.status)
+                return
+            await self._drop(waiting, "failed", f"Discord refused it ({error.status}, code {error.code}).")
+
+    async def _send(
+        self, run: LedgerRun, waiting: Post, settings: GuildSettings, channel: PostChannel
+    ) -> None:
+        card = marked(await self._draw(run, waiting, settings), waiting)
+        now = self._now()
+        wait = PATIENCE[min(waiting.attempts, len(PATIENCE) - 1)]
+        claimed = await _off(lambda: self._ledger.sending(waiting, now, now + timedelta(seconds=wait)))
+        if claimed is None:
+            return
+        message = await post(channel, card, nonce=claimed.nonce, role_id=settings.role_id)
+        await self._settled(claimed, message.id)
+
+    async def _draw(self, run: LedgerRun, waiting: Post, settings: GuildSettings) -> Card:
+        simulated = self._bot.service.simulated
+        if waiting.what == "notice":
+            missed = await _off(lambda: self._ledger.told_with(waiting))
+            following = self._following(settings)
+            return notice_card([_missed(each, waiting) for each in missed], following, simulated)
+        if waiting.run_id is None:
+            return rules_card(_missed(run, waiting), settings.profile, simulated)
+        # What could be drawn and sent at once is not called late; computing may take its time.
+        late = run.started_at is not None and run.started_at - run.planned_at > LATE
+        late = late or self._now() - run.planned_at > LATE_POST
+        scope = Scope.parse(settings.scope)
+        return await self._bot.answers.scheduled(
+            waiting.run_id,
+            scope,
+            late_since=run.planned_at if late else None,
+            numbers=settings.numbers,
+        )
+
+    def _following(self, settings: GuildSettings) -> datetime | None:
+        """When the server's next post is due."""
+        now = self._now()
+        ahead = self._schedule.between(now, now + AHEAD)
+        return next((run.at for run in ahead if run.kind in settings.runs), None)
+
+    async def _settled(self, waiting: Post, message_id: int) -> None:
+        await _off(lambda: self._ledger.sent(waiting, message_id, self._now()))
+        self._bot.metrics.posted("notice" if waiting.what == "notice" else "sent")
+        log.info("posted", what=waiting.what, channel=waiting.channel_id, message=message_id)
+
+    async def _place(self, waiting: Post) -> PostChannel:
+        """The channel as the bot sees it now."""
+        guild = self._bot.get_guild(waiting.guild_id)
+        if guild is None:
+            raise _GoneError("I am not in that server any more.")
+        if guild.unavailable:
+            raise _LaterError
+        channel = guild.get_channel_or_thread(waiting.channel_id)
+        if channel is None:
+            channel = await guild.fetch_channel(waiting.channel_id)  # an archived thread is not remembered
+        if not isinstance(channel, PostChannel):
+            raise _GoneError("That channel takes no posts.")
+        return channel
+
+    async def _arrived(self, channel: PostChannel, waiting: Post) -> int | None:
+        """The message of an earlier try that was cut off, None when the channel does not hold it."""
+        last = await _off(lambda: self._ledger.last_message(waiting.channel_id))
+        me = channel.guild.me.id
+        async for message in channel.history(limit=READ_BACK):
+            if last is not None and message.id <= last:
+                return None  # what the ledger knows of lies before what is looked for
+            footers = (embed.footer.text or "" for embed in message.embeds)
+            if message.author.id == me and any(mark(waiting) in text for text in footers):
+                return message.id
+        return None
+
+    async def _break(self, waiting: Post, settings: GuildSettings, reason: str) -> None:
+        """The channel takes no posts: said once, and nothing is tried there again until it is set up anew."""
+        await self._drop(waiting, "failed", reason)
+        now = self._now()
+        await _off(lambda: self._guilds.mark_broken(settings.guild_id, settings.channel_id, reason, now))
+        current = await _off(lambda: self._guilds.get(settings.guild_id))
+        if current is not None and not current.told:
+            await tell_administrator(self._bot, current, reason)
+
+    async def _drop(self, waiting: Post, state: Literal["failed", "skipped"], reason: str) -> None:
+        await _off(lambda: self._ledger.failed(waiting, state, reason))
+        self._bot.metrics.posted(state)
+        log.warning("not posted", channel=waiting.channel_id, state=state, reason=reason)
+
+
+GONE = "The channel was deleted."
+
+
+class _GoneError(Exception):
+    """There is no such place any more."""
+
+
+class _LaterError(Exception):
+    """Discord has not shown us the server yet."""
+
+
+def mark(waiting: Post) -> str:
+    """What tells a post from every other message of ours."""
+    return f"post {waiting.nonce[:10]}"
+
+
+def marked(card: Card, waiting: Post) -> Card:
+    """The card with the post's mark in its footer."""
+    return replace(card, footer=dotted((card.footer, mark(waiting))))
+
+
+def _missed(run: LedgerRun, waiting: Post) -> MissedRun:
+    reason = waiting.reason if run.key == waiting.key and waiting.reason else run.reason
+    return MissedRun(run.key, run.kind, run.session, run.planned_at, run.state, reason)
+
+
+def _lacking(error: discord.Forbidden | app_commands.BotMissingPermissions) -> str:
+    if isinstance(error, app_commands.BotMissingPermissions):
+        names = ", ".join(name.replace("_", " ").title() for name in error.missing_permissions)
+        return f"There I lack the permission {names}."
+    return "Discord does not let me post there."
+
+
+async def _off(work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work)

@@ -1,0 +1,1 @@
+"""What an operator needs of a bot that runs for months: metrics, health, backups, gentle restarts."""

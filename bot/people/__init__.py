@@ -1,0 +1,1 @@
+"""What people and servers entrust to the bot: kept apart, theirs alone, gone when they say so."""

@@ -1,0 +1,1 @@
+"""Names measured against each other."""

@@ -1,4 +1,7 @@
-"""`python -m bot`: the production start. Exits with 0 when stopped, 1 without Discord or the lease, 2 for bad settings."""
+"""`python -m bot`: the production start.
+
+Exits with 0 when stopped, 1 without Discord or without the lease, 2 for bad settings.
+"""
 
 from __future__ import annotations
 

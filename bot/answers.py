@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -174,7 +175,9 @@ class Answers:
         return replace(scope, names=tuple(names))
 
     async def _draw(self, work: Callable[[], Card]) -> Card:
-        return await self.service.desk(work)
+        # A worker thread has a context of its own; the language of numbers is in the asker's.
+        context = copy_context()
+        return await self.service.desk(lambda: context.run(work))
 
 
 def _screen_page(judged: Judged, page: int, scope: Scope) -> Card:

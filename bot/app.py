@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -31,7 +32,7 @@ from bot.operation.starts import Starts, wait_for_turn
 from bot.people.guilds import Guilds
 from bot.service import MarketService
 from bot.settings import Settings, variable
-from bot.tree import Ids, VarianceTree
+from bot.tree import BEGAN, Ids, VarianceTree
 from engine import __version__
 from engine.errors import ConfigError, VarianceError
 from engine.market.recorded import RecordedMarket
@@ -41,7 +42,7 @@ from engine.market.simulated.markets import SimulatedMarkets
 from engine.market.snapshot import Provider
 from engine.record.rows import Realm
 from engine.record.store import Store
-from engine.rules import Listing, Rules, load_pairs, load_rules, load_universe
+from engine.rules import Listing, Pair, Rules, load_pairs, load_rules, load_universe
 
 Now = Callable[[], datetime]
 SHORTEST_WAIT = timedelta(minutes=1)
@@ -98,10 +99,8 @@ class VarianceBot(commands.Bot):
         lease = Lease(store)
         ledger = Ledger(store, lease)
         delivery = Delivery(self, schedule, ledger, self.servers, now)
-        conductor = Conductor(
-            schedule, ledger, service, self.servers, delivery, _nobody, self.metrics, now
-        )
-        return Clock(conductor, lease, store, now, self.is_ready, _nothing, self.nightly)
+        conductor = Conductor(schedule, ledger, service, self.servers, delivery, _nobody, self.metrics, now)
+        return Clock(conductor, lease, store, now, self.is_ready, _nothing, self.nightly, self.look)
 
     async def start(self, token: str, *, reconnect: bool = True) -> None:
         """Wait for the right to act and for a turn to connect, then serve until closed.
@@ -185,18 +184,28 @@ class VarianceBot(commands.Bot):
     async def on_ready(self) -> None:
         """Say so in the log; Discord repeats this after every reconnect."""
         log.info("connected", guilds=len(self.guilds), version=__version__)
+        if self.clock is not None:
+            await self.clock.turn()
 
     async def on_app_command_completion(
         self, interaction: discord.Interaction[Any], command: app_commands.Command[Any, ..., Any]
     ) -> None:
         """One line a command, without what was asked; refusals have theirs already."""
         if REFUSED not in interaction.extras:
+            began = interaction.extras.get(BEGAN)
+            if began is not None:
+                self.metrics.command_answered(command.qualified_name, time.monotonic() - began)
             log.info(
                 "command answered",
                 command=command.qualified_name,
                 guild=interaction.guild_id,
                 interaction=interaction.id,
             )
+
+    def look(self, posts: int) -> None:
+        """Tell the metrics how Discord and the queues are."""
+        self.metrics.discord_seen(self.latency, len(self.guilds))
+        self.metrics.queue_length("posts", posts)
 
     async def nightly(self) -> None:
         """The backup, where one is wanted."""
@@ -228,7 +237,7 @@ class VarianceBot(commands.Bot):
 def compose(settings: Settings, now: Now) -> VarianceBot:
     """The bot an operator's settings describe. Raises VarianceError in one sentence."""
     rules = load_rules(settings.config)
-    load_pairs(settings.config)
+    pairs = load_pairs(settings.config)
     listings = load_universe(settings.config)
     schedule = load_schedule(settings.config)
     adopt(load_overrides(settings.config))
@@ -249,6 +258,7 @@ def compose(settings: Settings, now: Now) -> VarianceBot:
         now,
         realm=chosen.realm,
         universe=chosen.universe,
+        pairs=pairs,
         sync_guild=settings.sync_guild,
         # A recording stands still: there is nothing to post at any hour.
         schedule=None if chosen.realm == "recorded" else schedule,
@@ -268,6 +278,7 @@ def build(
     *,
     realm: Realm = "recorded",
     universe: Sequence[str] | None = None,
+    pairs: Sequence[Pair] = (),
     sync_guild: int | None = None,
     schedule: Schedule | None = None,
     backups: BackupPlan | None = None,
@@ -276,7 +287,9 @@ def build(
 
     Without a `schedule` nothing is run or posted by itself.
     """
-    service = MarketService(provider, rules, store, realm=realm, universe=universe, listings=listings)
+    service = MarketService(
+        provider, rules, store, realm=realm, universe=universe, listings=listings, pairs=pairs
+    )
     return VarianceBot(service, now, sync_guild, schedule, backups)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from discord import app_commands
 
 from bot.cards.embed import to_message
 from bot.cards.error import error_card
+from bot.cards.table import speak
 from engine.errors import ConfigError, SnapshotError, StoreError, UnknownSymbolError, VarianceError
 
 log = structlog.get_logger("variance.failures")
@@ -183,6 +185,8 @@ async def report(interaction: discord.Interaction[Any], error: BaseException) ->
     error = cause_of(error)
     failure = explain(error, interaction)
     interaction.extras[REFUSED] = True
+    command = interaction.command.qualified_name if interaction.command else "button"
+    interaction.client.metrics.command_refused(command, type(error).__name__)
     facts = {
         "interaction": interaction.id,
         "command": interaction.command.qualified_name if interaction.command else None,
@@ -230,7 +234,15 @@ class Reported:
         self._unexpected = unexpected
 
     async def __aenter__(self) -> None:
-        return None
+        guild = self._interaction.guild_id
+        if guild is not None:
+            # Everything answered in a server is in its language of numbers.
+            servers = self._interaction.client.servers
+            try:
+                speak(await asyncio.to_thread(servers.numbers, guild))
+            except StoreError:
+                # The record is out of order, which the answer itself will have to tell.
+                return
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -17,9 +17,11 @@ from engine.errors import ConfigError, SnapshotError
 from engine.market.columns import panel_of
 from engine.market.snapshot import SIMULATED, LiveProvider, PlayedProvider, Progress, Provider, Snapshot
 from engine.panel import Kind, Panel
+from engine.record.pairs import save_pairs, stored_pairs
 from engine.record.rows import Realm
 from engine.record.store import Store
-from engine.rules import Listing, Rules
+from engine.relative.pairs import measure_pairs
+from engine.rules import Listing, Pair, Rules
 from engine.screen.lens import measurement_key
 from engine.screen.measure import measure
 from engine.screen.result import Screen
@@ -89,6 +91,7 @@ class Screening:
         realm: Realm,
         universe: Sequence[str] | None,
         listings: Sequence[Listing],
+        pairs: Sequence[Pair],
     ) -> None:
         self.rules = rules
         self.store = store
@@ -98,6 +101,7 @@ class Screening:
         self.listed_sectors = tuple(sorted({listing.sector for listing in listings}))
         self._provider = provider
         self._universe = universe
+        self._pairs = pairs
 
     def latest(self, progress: Progress) -> Snapshot:
         """The provider's market as it is now."""
@@ -155,6 +159,8 @@ class Screening:
             return None
         if official is None or None in others.values():
             return None
+        if self._pairs and not stored_pairs(self.store, official[0]):
+            return None
         runs = {variant: found[0] for variant, found in others.items() if found is not None}
         return Scheduled(official[0], runs, official[1], None)
 
@@ -191,10 +197,12 @@ class Screening:
         rules = self.rules
         table = self._measured(panel, rules) if panel.benchmark else None
         screen = self._screen(panel, table, rules, self._universe)
+        run_id = self._save(screen, rules, official)
+        save_pairs(self.store, run_id, measure_pairs(panel, table, self._pairs))
         names = [(row.symbol, row.text("name")) for row in screen.rows]
         sectors = sorted({sector for row in screen.rows if (sector := row.text("sector"))})
         return Market(
-            official=Judged(self._save(screen, rules, official), screen),
+            official=Judged(run_id, screen),
             panel=panel,
             table=table,
             index=SymbolIndex(names) if names else self.listed,

@@ -19,7 +19,7 @@ from engine.market.snapshot import LiveProvider, Provider
 from engine.panel import Kind
 from engine.record.rows import Realm, realm_of
 from engine.record.store import Counts, Point, Store
-from engine.rules import Listing, Rules
+from engine.rules import Listing, Pair, Rules
 from engine.screen.result import Row, Screen
 
 T = TypeVar("T")
@@ -51,6 +51,7 @@ class MarketService:
         realm: Realm = "recorded",
         universe: Sequence[str] | None = None,
         listings: Sequence[Listing] = (),
+        pairs: Sequence[Pair] = (),
         deadline: float = DEADLINE,
     ) -> None:
         self.rules = rules
@@ -58,7 +59,7 @@ class MarketService:
         self.market: Market | None = None
         self.clocked = False
         """Whether a clock makes the official runs; what is taken beside it is not official then."""
-        self._work = Screening(provider, rules, store, realm, universe, listings)
+        self._work = Screening(provider, rules, store, realm, universe, listings, pairs)
         self._realm = realm
         self._deadline = deadline
         self._live = self._work.live
@@ -83,6 +84,10 @@ class MarketService:
     def simulated(self) -> bool:
         """Whether the market is made up."""
         return self._realm == "simulated"
+
+    def troubles(self) -> tuple[str, ...] | None:
+        """One sentence a source that did not answer when last asked; None for a market without sources."""
+        return None if self._live is None else tuple(self._live.troubles())
 
     @property
     def answers_any(self) -> bool:

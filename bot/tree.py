@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from discord import app_commands
 
 from bot.failures import report
 
+BEGAN = "variance.began"
+"""Key in Interaction.extras: when the command came in."""
 log = structlog.get_logger("variance.commands")
 
 Ids = dict[str, int]
@@ -23,6 +26,11 @@ Write = Callable[[str, str], Awaitable[None]]
 
 class VarianceTree(app_commands.CommandTree[Any]):
     """A tree whose failures all go through bot.failures."""
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Everybody may ask; when they did is noted, for the time the answer takes."""
+        interaction.extras[BEGAN] = time.monotonic()
+        return True
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.cards.card import Attachment, Button, Card
 from bot.cards.facts import SIMULATED, asof, day, footer, run_name, state_line, titled
-from bot.cards.gates import short_phrase
+from bot.cards.gates import label, short_phrase
 from bot.cards.premium import tactical_columns
 from bot.cards.screen import SIGNALS, screen_card
 from bot.cards.table import MISSING, NOT_APPLICABLE, Column, layout, percent, ratio, whole
@@ -17,7 +17,7 @@ from engine.screen.result import Row, Screen
 PAGE_ROWS = 25
 ABSENT = "not in this run"
 _REFUSALS = 15
-_BACKUPS = "Backups of the database made before go when they age out, after the days the operator has set."
+_BACKUPS = "Backups hold what was deleted here until they are too old and go too; the operator sets the days."
 _HALTED = ("outage", "aborted")
 LEGEND = "IV in % a year; VRP = IV/RV, tactical. /why tells every gate of a name."
 
@@ -81,7 +81,7 @@ def added_card(
 
     More refusals than a card shows at a glance go along whole as a file.
     """
-    lines = [f"**{label}** {', '.join(map(escaped, names))}" for label, names in groups if names]
+    lines = [f"**{group}** {', '.join(map(escaped, names))}" for group, names in groups if names]
     lines += [f"{place}: {escaped(reason, 200)}" for place, reason in refused[:_REFUSALS]]
     more = len(refused) - _REFUSALS
     file = "".join(f"{place}: {clean(reason, 200)}\n" for place, reason in refused)
@@ -136,6 +136,7 @@ def privacy_card(contact: str = "") -> Card:
             "**Never stored**",
             *NEVER,
             "",
+            "Everything lies in one file on the machine of the operator, who alone can read it there.",
             _BACKUPS,
             "/mydata export hands you everything stored about you; /mydata delete takes it away.",
             f"Questions go to the operator of this bot{f', {contact}' if contact else ''}.",
@@ -176,8 +177,8 @@ def _standing(row: Row | None) -> str:
         return f"no data: {clean(reason)}"
     if row.passed or not row.failed:
         return f"passes {SIGNALS.get(row.signal, row.signal) if row.signal else ''}".rstrip()
-    others = len(row.failed) - 1
-    return short_phrase(row.failed[0]) + (f" +{others}" if others else "")
+    first, *others = row.failed
+    return f"{label(first.name)} +{len(others)} more" if others else short_phrase(first)
 
 
 def _buttons(screen: Screen, run_id: int, scope: str, page: int, last: int) -> tuple[Button, ...]:

@@ -76,7 +76,7 @@ def unset_card(changes: Sequence[Change] = ()) -> Card:
     )
 
 
-def test_card(facts: ServerFacts) -> Card:
+def trial_card(facts: ServerFacts) -> Card:
     """The test post: what will come here, and when next."""
     settings = facts.settings
     with numbers(settings.numbers):

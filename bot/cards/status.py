@@ -7,9 +7,23 @@ from datetime import datetime
 
 from bot.cards.card import Card, CardState
 from bot.cards.facts import ADVICE, KINDS, SIMULATED, covered, day
-from bot.cards.table import MISSING, count, fixed, grouped, known, pairs
-from bot.cards.text import clean, dotted, escaped, stamp
+from bot.cards.table import MISSING, NOT_APPLICABLE, count, fixed, grouped, known, pairs
+from bot.cards.text import clean, dotted, escaped, listed, stamp
 from engine.screen.result import Coverage, Run
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStatus:
+    """What is due, late, missed and on its way."""
+
+    next_run: datetime
+    next_kind: str
+    under_way: tuple[str, ...]
+    overdue: tuple[str, ...]
+    missed: tuple[tuple[str, str], ...]
+    """Key and reason of the runs of the last month that have no screen, oldest first."""
+    queued: int
+    paused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +36,10 @@ class Status:
     last_run: Run | None
     last_run_id: int | None
     coverage: Coverage | None
-    next_run: datetime | None
-    next_kind: str | None
+    clock: ClockStatus | None
+    """None when nothing is run by itself."""
+    sources: tuple[str, ...] | None
+    """One sentence a source in trouble; None for a market that asks no source."""
     runs_stored: int
     observations_stored: int
     database_bytes: int
@@ -37,8 +53,8 @@ def status_card(status: Status) -> Card:
     simulated = status.source.startswith(SIMULATED) or bool(status.last_run and status.last_run.simulated)
     return Card(
         title=dotted((SIMULATED if simulated else "", "Status")),
-        state=_state(status.last_run),
-        headline=_last(status),
+        state=_state(status),
+        headline="\n".join(filter(None, (_overdue(status.clock), _last(status)))),
         table=pairs(
             (
                 ("universe", f"{grouped(status.universe)} names"),
@@ -48,10 +64,12 @@ def status_card(status: Status) -> Card:
                 ("uptime", duration(status.uptime_seconds)),
                 ("latency", _latency(status.latency_ms)),
                 ("servers", count(status.guilds)),
+                ("queue", _queued(status.clock)),
                 ("version", clean(status.version, 20)),
             )
         ),
-        sentence=_next(status),
+        sentence=_next(status.clock),
+        details=(*_sources(status.sources), *_missed(status.clock)),
         asof=dotted(
             (
                 f"As of {stamp(status.last_run.asof)}" if status.last_run else "",
@@ -82,8 +100,16 @@ def bytes_text(size: int) -> str:
     return f"{size} B"
 
 
-def _state(run: Run | None) -> CardState:
-    return run.state if run is not None else "info"
+def _state(status: Status) -> CardState:
+    if status.clock is not None and status.clock.overdue:
+        return "outage"
+    return status.last_run.state if status.last_run is not None else "info"
+
+
+def _overdue(clock: ClockStatus | None) -> str:
+    if clock is None or not clock.overdue:
+        return ""
+    return f"Overdue: {listed(map(escaped, clock.overdue), 3)}"
 
 
 def _last(status: Status) -> str:
@@ -95,11 +121,36 @@ def _last(status: Status) -> str:
     return f"Last run {KINDS[run.kind].lower()}, {day(run.session)}{number}: {run.state}{reason}"
 
 
-def _next(status: Status) -> str:
-    if status.next_run is None:
-        return "No run is scheduled."
-    kind = f"{escaped(status.next_kind)}, " if status.next_kind else ""
-    return f"Next run: {kind}{stamp(status.next_run)} ({stamp(status.next_run, 'R')})."
+def _next(clock: ClockStatus | None) -> str:
+    if clock is None:
+        return "No run is scheduled: this market stands still."
+    paused = "Paused by the owner: nothing runs or posts until /ops resume. " if clock.paused else ""
+    under_way = f"Under way: {listed(map(escaped, clock.under_way), 2)}. " if clock.under_way else ""
+    return (
+        f"{paused}{under_way}Next run: {escaped(clock.next_kind)}, "
+        f"{stamp(clock.next_run)} ({stamp(clock.next_run, 'R')})."
+    )
+
+
+def _queued(clock: ClockStatus | None) -> str:
+    if clock is None:
+        return NOT_APPLICABLE
+    return f"{grouped(clock.queued)} {'message' if clock.queued == 1 else 'messages'}"
+
+
+def _sources(sources: tuple[str, ...] | None) -> tuple[str, ...]:
+    if sources is None:
+        return ()
+    return tuple(escaped(sentence, 300) for sentence in sources) or (
+        "Every source answered when last asked.",
+    )
+
+
+def _missed(clock: ClockStatus | None) -> tuple[str, ...]:
+    if clock is None or not clock.missed:
+        return ()
+    last = [f"{escaped(key)} ({escaped(reason, 160)})" for key, reason in clock.missed[::-1]]
+    return (f"Without a screen in the last 30 days: {listed(last, 3)}.",)
 
 
 def _latency(milliseconds: float | None) -> str:

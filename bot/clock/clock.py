@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import structlog
@@ -28,6 +29,9 @@ SWEEP = 30
 NIGHT = CronTrigger(hour=7, minute=10, timezone=UTC)
 """Between the day's close and the next open whatever daylight saving does."""
 PAUSED = "clock/paused"
+EXTRA_WINDOW = timedelta(minutes=60)
+"""How long a run asked for by the owner is tried."""
+
 Job = Callable[[], Awaitable[None]]
 
 
@@ -43,6 +47,7 @@ class Clock:
         may_post: Callable[[], bool],
         courier: Job,
         nightly: Job,
+        look: Callable[[int], None],
     ) -> None:
         self.conductor = conductor
         self.lost = asyncio.Event()
@@ -53,6 +58,7 @@ class Clock:
         self._may_post = may_post
         self._courier = courier
         self._nightly = nightly
+        self._look = look
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
@@ -79,6 +85,24 @@ class Clock:
         now = self._now()
         due = await _off(self.conductor.ledger.unfinished)
         return any(run.state in ("planned", "computing") and now < run.until for run in due)
+
+    async def run_again(self, post: bool) -> str:
+        """Run the newest market once more, now; its key. Posted to every channel when `post`."""
+        now = self._now()
+        latest = self.conductor.schedule.latest_market(now)
+        key = f"{latest.key}/extra-{now.astimezone(UTC):%H%M%S}"
+        run = replace(latest, key=key, at=now, until=now + EXTRA_WINDOW)
+        await _off(lambda: self.conductor.ledger.plan([run], quiet=not post))
+        self._begin()
+        return key
+
+    async def drain(self, patience: float) -> bool:
+        """Begin nothing new and wait for what is under way; False when it takes longer than `patience`."""
+        await self.pause(True)
+        tasks = [task for task in (self._work, self._mail) if task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=patience)
+        return all(task.done() for task in tasks)
 
     async def health(self) -> Health:
         """The clock as it stands."""
@@ -164,6 +188,8 @@ class Clock:
     async def _renew_lease(self) -> None:
         if not await _off(lambda: self._lease.acquire(self._now())):
             raise LeaseLostError("Another process of this bot acts now.")
+        queue = await _off(self.conductor.ledger.queue)
+        self._look(queue.pending + queue.sending)
 
     async def _night(self) -> None:
         await self._guarded(self._tidy)

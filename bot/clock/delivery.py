@@ -175,6 +175,7 @@ class Delivery:
 
     async def _settled(self, waiting: Post, message_id: int) -> None:
         await _off(lambda: self._ledger.sent(waiting, message_id, self._now()))
+        await _off(lambda: self._guilds.mend(waiting.guild_id, waiting.channel_id))
         self._bot.metrics.posted("notice" if waiting.what == "notice" else "sent")
         log.info("posted", what=waiting.what, channel=waiting.channel_id, message=message_id)
 

@@ -216,7 +216,9 @@ class Ledger:
         sql = f"SELECT {POST_FIELDS} FROM posts WHERE (? IS NULL OR key = ?)"  # noqa: S608
         sql += f" AND state IN ({marks})" if states else ""
         # In the order of the runs, not of their names.
-        sql += " ORDER BY (SELECT planned_at FROM planned_runs r WHERE r.key = posts.key), guild_id, channel_id"
+        sql += (
+            " ORDER BY (SELECT planned_at FROM planned_runs r WHERE r.key = posts.key), guild_id, channel_id"
+        )
         with self._store.reading() as db:
             found = db.execute(sql, (key, key, *states)).fetchall()
         return [post_of(row) for row in found]

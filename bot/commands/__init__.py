@@ -9,6 +9,7 @@ from discord.ext import commands
 
 from bot.buttons import RunButton
 from bot.commands.market import Market
+from bot.commands.operator import Operator
 from bot.commands.people import People
 from bot.commands.people import buttons as people_buttons
 from bot.commands.reference import Reference
@@ -18,6 +19,7 @@ from bot.people.guilds_reset import ResetButton
 COGS: tuple[type[commands.Cog], ...] = (
     Market,
     Reference,
+    Operator,
     People,
     Server,
 )

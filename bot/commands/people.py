@@ -78,6 +78,10 @@ class People(commands.Cog):
         self.bot = bot
         self.data = PersonalData(bot.service.store)
 
+    async def cog_load(self) -> None:
+        """Before the first command: what is deleted is overwritten."""
+        await self.bot.service.desk(self.data.overwrite)
+
     @property
     def lists(self) -> Watchlists:
         """Everybody's watchlists."""
@@ -196,9 +200,7 @@ class People(commands.Cog):
         """For the one who asks."""
         async with Reported(interaction, unexpected=False):
             self.bot.limits.count(interaction, "lookup")
-            application = self.bot.application
-            contact = f"<@{application.owner.id}>" if application is not None else ""
-            message = message_of(privacy_card(contact))
+            message = message_of(privacy_card(_operator(self.bot)))
             await interaction.response.send_message(ephemeral=True, **message)
 
     @add.autocomplete("symbols")
@@ -343,6 +345,15 @@ def _outcome(title: str, added: Added, checked: Checked, place: str) -> Card:
     if not (added.new or added.already or added.over or refused):
         raise InputError("There is no name in it. Write tickers such as AAPL, KO or BRK.B.")
     return added_card(title, groups, refused)
+
+
+def _operator(bot: VarianceBot) -> str:
+    """A mention of the account that owns the application, empty where Discord did not tell."""
+    application = bot.application
+    if application is None:
+        return ""
+    owner = application.team.owner if application.team is not None else application.owner
+    return f"<@{owner.id}>" if owner is not None else ""
 
 
 def _last_word(typed: str) -> tuple[str, str]:

@@ -10,10 +10,11 @@ from discord.ext import commands
 
 from bot.buttons import message_of, send
 from bot.cards.help import help_card
-from bot.cards.status import Status, status_card
+from bot.cards.status import ClockStatus, Status, status_card
 from bot.failures import InputError, Reported
 from bot.inputs import Choice, matching
 from engine import __version__
+from engine.market.schedule import PlannedRun
 from engine.screen.glossary import METRICS, TERMS, explain, suggestions
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class Reference(commands.Cog):
         """Words of the glossary."""
         return self.bot.offered(typed, matching(typed, _TITLES))
 
-    @app_commands.command(name="status", description="Last run, coverage, record, uptime, version.")
+    @app_commands.command(
+        name="status", description="Last and next run, sources, what was missed, queue, version."
+    )
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def status(self, interaction: Asked) -> None:
@@ -74,6 +77,21 @@ class Reference(commands.Cog):
                 entries.append((mention, command.description))
         return sorted(entries, key=lambda entry: entry[0])
 
+    async def _clock(self) -> ClockStatus | None:
+        clock = self.bot.clock
+        if clock is None:
+            return None
+        health = await clock.health()
+        return ClockStatus(
+            next_run=health.next_run.at,
+            next_kind=_kind(health.next_run),
+            under_way=tuple(f"{run.key} ({run.state})" for run in health.under_way),
+            overdue=health.overdue,
+            missed=tuple((run.key, run.reason or run.state) for run in health.missed),
+            queued=health.queue.pending + health.queue.sending,
+            paused=health.paused,
+        )
+
     async def _status(self) -> Status:
         service, bot = self.bot.service, self.bot
         counts = await service.counts()
@@ -86,8 +104,8 @@ class Reference(commands.Cog):
             last_run=run,
             last_run_id=official.run_id if official else counts.last.id if counts.last else None,
             coverage=official.screen.coverage if official else counts.last.coverage if counts.last else None,
-            next_run=None,
-            next_kind=None,
+            clock=await self._clock(),
+            sources=service.troubles(),
             runs_stored=counts.runs,
             observations_stored=counts.observations,
             database_bytes=counts.size,
@@ -95,6 +113,10 @@ class Reference(commands.Cog):
             latency_ms=bot.latency * 1000.0,
             guilds=len(bot.guilds),
         )
+
+
+def _kind(run: PlannedRun) -> str:
+    return f"{run.kind}, {run.session.isoformat()}"
 
 
 def _known_word(typed: str | None) -> str | None:

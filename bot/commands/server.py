@@ -20,7 +20,7 @@ from bot.cards.server import (
     reset_card,
     sample,
     settings_card,
-    test_card,
+    trial_card,
     unset_card,
 )
 from bot.cards.table import LANGUAGES
@@ -47,6 +47,7 @@ from bot.people.guilds_edit import (
 from bot.people.guilds_notice import CHANNEL_DELETED, THREAD_DELETED, tell_administrator
 from bot.people.guilds_reset import reset_view
 from bot.posting import PostChannel, post
+from engine.errors import VarianceError
 from engine.rules import TUNABLE
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class Server(commands.Cog):
         if field in PLACES:
             found = _places(interaction.guild, interaction.user, field)
         else:
-            found = suggestions(field, await self._present(interaction.guild.id), self._allowed())
+            found = suggestions(field, await self._known(interaction.guild.id), self._allowed())
         wanted = typed.strip().casefold()
         return self.bot.offered(typed, choices(each for each in found if wanted in each[0].casefold()))
 
@@ -270,6 +271,13 @@ class Server(commands.Cog):
 
     async def _present(self, guild_id: int) -> GuildSettings | None:
         return await self.bot.service.desk(lambda: self.guilds.get(guild_id))
+
+    async def _known(self, guild_id: int) -> GuildSettings | None:
+        """The same for a completion, which cannot tell what is wrong with the file."""
+        try:
+            return await self._present(guild_id)
+        except VarianceError:
+            return None
 
     async def _required(self, interaction: Asked) -> GuildSettings:
         settings = await self._present(_guild(interaction).id)
@@ -316,7 +324,7 @@ class Server(commands.Cog):
         if settings.role_id is not None and (role := channel.guild.get_role(settings.role_id)) is not None:
             require_mentionable(role, channel)
         try:
-            await post(channel, test_card(self._facts(settings)))
+            await post(channel, trial_card(self._facts(settings)))
         except discord.HTTPException as error:
             raise InputError(
                 f"The test post did not arrive in #{channel.name}: Discord answered {error.status}. "

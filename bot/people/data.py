@@ -61,9 +61,14 @@ class PersonalData:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        # From here on SQLite overwrites what it frees, whichever table changes: what a person removed
-        # yesterday is gone from the file's bytes as well.
-        store.write(lambda db: db.execute("PRAGMA secure_delete = ON").fetchall())
+
+    def overwrite(self) -> None:
+        """From here on SQLite overwrites what it frees, until the file is closed.
+
+        It is asked for at the start and not at a deletion: what a person took off a list before has to be
+        gone from the file's bytes as well.
+        """
+        self._store.write(lambda db: db.execute("PRAGMA secure_delete = ON").fetchall())
 
     def export(self, user_id: int) -> dict[str, list[Record]]:
         """Rows with the person in them, by table; ids of other people in such rows are blotted out."""

@@ -140,6 +140,10 @@ class LiveProvider(Protocol):
         """The session and kind a whole run of this moment belongs to."""
         ...
 
+    def troubles(self) -> list[str]:
+        """One sentence a source that did not answer when last asked, with what helps."""
+        ...
+
     def close(self) -> None:
         """Let go of connections; what is under way ends with SnapshotError."""
         ...

@@ -16,6 +16,7 @@ import simcord
 
 from bot.app import VarianceBot, build
 from bot.past import keep_closes, past_closes
+from bot.people.guilds import GuildSettings
 from engine.market.simulated import SimulatedMarket
 from engine.market.snapshot import Provider, Snapshot
 from engine.record.store import Store
@@ -188,3 +189,57 @@ def text_channel(world: World) -> discord.TextChannel:
     channel = world.bot.get_channel(world.channel.id)
     assert isinstance(channel, discord.TextChannel)
     return channel
+
+
+@dataclass
+class Desk:
+    """A server with a manager."""
+
+    world: World
+    guild: Any
+    channel: Any
+    boss: Any
+
+    async def ask(self, command: str, by: Any = None, **options: Any) -> Any:
+        """Use a command and give back what is seen."""
+        return answer_of(await (by or self.boss).slash(self.channel, command, **options))
+
+    async def said(self, command: str, **options: Any) -> str:
+        """The same as text; all of it must be private."""
+        answer = await self.ask(command, **options)
+        assert answer.ephemeral
+        return text_of(answer)
+
+    @property
+    def settings(self) -> GuildSettings | None:
+        return self.world.bot.servers.get(self.guild.id)
+
+    @property
+    def stored(self) -> GuildSettings:
+        settings = self.settings
+        assert settings is not None
+        return settings
+
+    def posts(self, channel: Any = None) -> list[str]:
+        """What the bot has posted into a channel."""
+        return [text_of(message) for message in (channel or self.channel).history()]
+
+
+def manager_of(world: World, guild: Any, name: str) -> Any:
+    role = guild.create_role(f"managers of {name}", permissions=discord.Permissions(manage_guild=True))
+    return guild.add_member(world.env.create_user(name), roles=[role])
+
+
+@pytest.fixture
+async def desk(world: World) -> Desk:
+    boss = manager_of(world, world.guild, "boss")
+    await world.env.settle()
+    return Desk(world, world.guild, world.channel, boss)
+
+
+@pytest.fixture
+async def ready(desk: Desk) -> Desk:
+    """A server that is set up."""
+    await desk.ask("setup", channel=desk.channel)
+    await desk.world.rest()
+    return desk

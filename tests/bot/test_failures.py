@@ -12,7 +12,15 @@ import structlog
 from discord import app_commands
 from structlog.testing import capture_logs
 
-from bot.failures import EXPLANATIONS, InputError, NoMarketError, RunGoneError, TooSlowError, incident
+from bot.failures import (
+    EXPLANATIONS,
+    InputError,
+    NoMarketError,
+    RunGoneError,
+    ServerOnCooldown,
+    TooSlowError,
+    incident,
+)
 from engine.errors import ConfigError, SnapshotError, StoreError, UnknownSymbolError, VarianceError
 from tests.bot.conftest import Clock, MakeBot, World, answer_of, discord_around, labels_of, text_of
 from tests.bot.traffic import sent_messages
@@ -40,6 +48,10 @@ FAILURES: dict[str, tuple[Callable[[], Exception], str]] = {
     "cooldown": (
         lambda: app_commands.CommandOnCooldown(app_commands.Cooldown(1, 60.0), 41.5),
         "free for you again <t:1767225642:R>",
+    ),
+    "crowd": (
+        lambda: ServerOnCooldown(app_commands.Cooldown(20, 60.0), 41.5),
+        "20 such questions in 60 seconds, all its people together. It is free again <t:1767225642:R>",
     ),
     "user": (lambda: app_commands.MissingPermissions(["manage_guild"]), "need the permission Manage Server"),
     "bot": (lambda: app_commands.BotMissingPermissions(["embed_links"]), "I lack the permission Embed Links"),

@@ -2,73 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
 
-from bot.people.guilds import GuildSettings
 from bot.posting import NEEDED
+from engine.market.schedule import USUAL
 from engine.rules import TUNABLE
-from tests.bot.conftest import Clock, MakeBot, World, answer_of, discord_around, labels_of, text_of
+from tests.bot.conftest import Clock, Desk, MakeBot, answer_of, discord_around, labels_of, manager_of, text_of
 
 UNSET = "This server is not set up: it gets no posts."
-
-
-@dataclass
-class Desk:
-    """A server with a manager."""
-
-    world: World
-    guild: Any
-    channel: Any
-    boss: Any
-
-    async def ask(self, command: str, by: Any = None, **options: Any) -> Any:
-        """Use a command and give back what is seen."""
-        return answer_of(await (by or self.boss).slash(self.channel, command, **options))
-
-    async def said(self, command: str, **options: Any) -> str:
-        """The same as text; all of it must be private."""
-        answer = await self.ask(command, **options)
-        assert answer.ephemeral
-        return text_of(answer)
-
-    @property
-    def settings(self) -> GuildSettings | None:
-        return self.world.bot.servers.get(self.guild.id)
-
-    @property
-    def stored(self) -> GuildSettings:
-        settings = self.settings
-        assert settings is not None
-        return settings
-
-    def posts(self, channel: Any = None) -> list[str]:
-        """What the bot has posted into a channel."""
-        return [text_of(message) for message in (channel or self.channel).history()]
-
-
-def manager_of(world: World, guild: Any, name: str) -> Any:
-    role = guild.create_role(f"managers of {name}", permissions=discord.Permissions(manage_guild=True))
-    return guild.add_member(world.env.create_user(name), roles=[role])
-
-
-@pytest.fixture
-async def desk(world: World) -> Desk:
-    boss = manager_of(world, world.guild, "boss")
-    await world.env.settle()
-    return Desk(world, world.guild, world.channel, boss)
-
-
-@pytest.fixture
-async def ready(desk: Desk) -> Desk:
-    """A server that is set up."""
-    await desk.ask("setup", channel=desk.channel)
-    await desk.world.rest()
-    return desk
 
 
 async def test_a_set_up_sends_a_test_post_and_keeps_what_was_chosen(desk: Desk) -> None:
@@ -369,6 +315,20 @@ async def test_a_reset_asked_before_another_change_is_void(ready: Desk) -> None:
     assert ready.stored.numbers == "de"
 
 
+async def test_who_manages_no_longer_cannot_reset_with_an_old_button(ready: Desk) -> None:
+    asked = await ready.ask("config reset")
+    before = ready.stored
+    known = ready.world.bot.get_guild(ready.guild.id)
+    assert known is not None
+    role = known.get_role(ready.guild.roles["managers of boss"].id)
+    assert role is not None
+    await role.edit(permissions=discord.Permissions.none())
+    await ready.world.env.settle()
+    refused = answer_of(await ready.boss.click(asked, label="Reset"))
+    assert "For this you need the permission Manage Server." in text_of(refused)
+    assert ready.stored == before
+
+
 async def test_a_restart_keeps_settings_and_the_reset_button(
     make_bot: MakeBot, clock: Clock, database: Path
 ) -> None:
@@ -405,3 +365,20 @@ async def test_two_servers_see_only_their_own(ready: Desk) -> None:
     shown = await ready.said("config show")
     assert str(chief.id) not in shown
     assert "wide" not in shown
+
+
+async def test_the_next_run_is_the_next_of_those_chosen(make_bot: MakeBot, clock: Clock) -> None:
+    async with discord_around(make_bot(schedule=USUAL), clock) as world:
+        boss = manager_of(world, world.guild, "boss")
+        await world.env.settle()
+        desk = Desk(world, world.guild, world.channel, boss)
+        both = await desk.said("setup", channel=desk.channel)
+        # New Year's Day is no session; the next opens at 14:30 UTC on the second and closes at 21:00.
+        assert f"Next opening run: <t:{stamp_of(2, 14, 50)}:f>" in both
+        assert f"Next opening run: <t:{stamp_of(2, 14, 50)}:f>" in desk.posts()[0]
+        close = await desk.said("config set", field="runs", value="close only")
+        assert f"Next closing run: <t:{stamp_of(2, 21, 16)}:f>" in close
+
+
+def stamp_of(day: int, hour: int, minute: int) -> int:
+    return int(datetime(2026, 1, day, hour, minute, tzinfo=UTC).timestamp())

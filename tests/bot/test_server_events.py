@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,8 @@ import discord
 import pytest
 
 from bot.people.guilds_notice import tell_administrator
-from tests.bot.conftest import Clock, MakeBot, World, discord_around, text_of
-from tests.bot.test_server_commands import UNSET, Desk, desk, manager_of, ready
-
-__all__ = ["desk", "ready"]
+from tests.bot.conftest import Clock, Desk, MakeBot, World, discord_around, manager_of, text_of
+from tests.bot.test_server_commands import UNSET
 
 
 async def delete(world: World, channel_id: int) -> None:
@@ -116,19 +113,19 @@ async def test_who_left_the_server_learns_nothing_of_it(ready: Desk) -> None:
     assert (len(mine), len(owners)) == (0, 1)
 
 
-async def test_an_owner_who_set_it_up_is_told_once(desk: Desk) -> None:
-    owner = desk.guild.add_member(desk.guild.owner) if desk.guild.owner.id not in members(desk) else None
-    boss = owner or desk.boss
-    desk.boss = boss
-    await desk.ask("setup", channel=desk.channel)
-    close_messages_of(desk.world, desk.guild.owner)
-    await delete(desk.world, desk.channel.id)
-    assert told(desk.guild.owner) == [[]]
-
-
-def members(desk: Desk) -> Sequence[int]:
-    found: Sequence[int] = desk.guild.member_ids()
-    return found
+async def test_an_owner_who_set_it_up_is_tried_once(desk: Desk) -> None:
+    owner = desk.world.env.create_user("owner")
+    guild = desk.world.env.create_guild("Owned", owner=owner)
+    channel = guild.create_text_channel("posts")
+    own = Desk(desk.world, guild, channel, guild.add_member(owner))
+    await desk.world.env.settle()
+    await own.ask("setup", channel=channel)
+    close_messages_of(desk.world, owner)
+    await delete(desk.world, channel.id)
+    path = f"/channels/{owner.dm_channel.id}/messages"
+    tries = [request for request in desk.world.env.http_requests if request.path.endswith(path)]
+    assert len(tries) == 1
+    assert own.stored.told
 
 
 async def test_what_discord_failed_to_deliver_is_told_at_the_next_start(

@@ -22,9 +22,11 @@ GLANCE = 0.005
 PATIENCE = 60.0
 """Seconds after which a process that gets nowhere is called stuck."""
 IDLE = timedelta(seconds=2)
-"""Who has nothing to do for longer is killed at once: the clock goes on without it."""
+"""Who waits for longer until its next try is killed: the clock goes on without it."""
 MOST_ENDED = 4
 """Processes that may end by themselves in one round; whoever supervises them starts them anew."""
+STILL = 1.5
+"""Seconds without a request; discord.py waits one after a 500."""
 LARGEST_ROUND = 7
 """Kills, so that many runs are met and not a few many times."""
 
@@ -64,6 +66,8 @@ class Campaign:
         self._budget = budget
         self._tally = tally
         self._lives: list[Life] = []
+        self._requests = (0, 0)
+        self._still_since = 0.0
 
     async def run(self, runs: Iterable[PlannedRun]) -> None:
         """Rounds until all kills are spent."""
@@ -125,8 +129,14 @@ class Campaign:
         return "stuck"
 
     def _is_idle(self, standing: Standing) -> bool:
+        """Whether the process waits for its next try; while a post is on its way it has one set, too."""
+        requests = self.world.begun.total(), len(self.world.seen)
+        if requests != self._requests:
+            self._requests, self._still_since = requests, time.monotonic()
         waits = standing.waits_until
-        return standing.under_way and waits is not None and waits > self.world.clock.now() + IDLE
+        if not standing.under_way or waits is None or waits <= self.world.clock.now() + IDLE:
+            return False
+        return self.world.quiet and time.monotonic() > self._still_since + STILL
 
     async def _kill(self, run: PlannedRun, course: Course) -> Standing:
         """End the process that acts; what the ledger says afterwards."""
@@ -150,7 +160,7 @@ class Campaign:
         self._lives = alive
 
     def _set_clock_on(self, run: PlannedRun, standing: Standing, course: Course) -> None:
-        """A little, beyond what Discord remembers, or beyond the run's window; not less than a retry waits."""
+        """A little, beyond what Discord remembers, or beyond the run's window; as long as a retry waits."""
         clock = self.world.clock
         gap = self._chance.gap(may_skip=not course.skipped and standing.state is not None)
         if gap is None:

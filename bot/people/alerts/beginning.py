@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-import numpy as np
 from sqlite_utils import Database
 
 from bot.people.alerts.evaluate import UNKNOWN
@@ -90,7 +89,7 @@ def _holding(seen: Look, rule: Rule) -> list[bool]:
     """Whether the condition holds of each entry; a change has happened or not, it never holds."""
     if rule.wish.condition in WORDS:
         return [False] * len(seen.keys)
-    return np.greater(seen.outcome.seen, 0).tolist()
+    return [code > 0 for code in seen.outcome.seen.tolist()]
 
 
 def _report(frame: Frame, key: str) -> date | None:

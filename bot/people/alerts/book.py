@@ -114,7 +114,8 @@ class Alerts:
             found = [stored_of(record) for record in db.execute(sql, (user_id, rule_id, int(on))).fetchall()]
             for stored in found:
                 db.execute("UPDATE alert_rules SET off = ? WHERE id = ?", (int(not on), stored.rule.id))
-                _begin(db, stored.rule, hint)
+                if on:
+                    _begin(db, stored.rule, hint)
             return len(found)
 
         return self.store.write(work)
@@ -122,7 +123,10 @@ class Alerts:
     def edit(
         self, user_id: int, rule_id: int, level: float | None, cooldown: int, hint: int | None = None
     ) -> Begun | None:
-        """Give a rule another level and cooldown (in seconds) and let it begin anew; None when it is gone."""
+        """Give a rule another level and cooldown (in seconds); None when it is gone.
+
+        With another level it begins anew, as a new rule does.
+        """
 
         def work(db: Database) -> Begun | None:
             rule = _rule(db, _BY_ID, user_id, rule_id)
@@ -131,7 +135,8 @@ class Alerts:
             changed = replace(rule, wish=replace(rule.wish, level=level, cooldown=cooldown))
             sql = "UPDATE alert_rules SET level = ?, cooldown = ? WHERE id = ? AND user_id = ?"
             db.execute(sql, (level, cooldown, rule_id, user_id))
-            return _begin(db, changed, hint)
+            same = level == rule.wish.level
+            return look_now(db, changed, hint).begun if same else _begin(db, changed, hint)
 
         return self.store.write(work)
 

@@ -83,10 +83,10 @@ class Wish:
 
     @property
     def about(self) -> str:
-        """The subject in words: a ticker, `your watchlist` or `pair GOLD_SILVER`."""
+        """The subject in words: a ticker, `watchlist` or `pair GOLD_SILVER`."""
         match self.subject:
             case "watchlist":
-                return "your watchlist"
+                return "watchlist"
             case "pair":
                 return f"pair {self.target}"
             case "name":

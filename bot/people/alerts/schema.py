@@ -62,7 +62,6 @@ CREATE TABLE alert_deliveries (
     not_before TEXT NOT NULL,
     next_try TEXT NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0,
-    crashes INTEGER NOT NULL DEFAULT 0,
     reason TEXT,
     message_id INTEGER,
     ended_at TEXT,

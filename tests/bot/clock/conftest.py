@@ -121,8 +121,9 @@ class Street:
         await self.work()
 
     def posts(self, channel: Any = None) -> list[str]:
-        """What stands in a channel, oldest first."""
-        return [text_of(message) for message in (channel or self.world.channel).history()]
+        """The posts that stand in a channel, oldest first; answers to commands left out."""
+        texts = (text_of(message) for message in (channel or self.world.channel).history())
+        return [text for text in texts if " · post " in text]
 
 
 @pytest.fixture(scope="session")
@@ -153,7 +154,9 @@ def clocked(make_bot: MakeBot, markets: Markets, empty: Path) -> Any:
 
 
 @asynccontextmanager
-async def street_of(bot: VarianceBot, clock: Clock, markets: Markets, **options: Any) -> AsyncIterator[Street]:
+async def street_of(
+    bot: VarianceBot, clock: Clock, markets: Markets, **options: Any
+) -> AsyncIterator[Street]:
     async with discord_around(bot, clock, **options) as world:
         yield Street(world, markets)
 

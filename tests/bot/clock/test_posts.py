@@ -199,7 +199,9 @@ async def test_discord_in_trouble_costs_time_and_not_the_post(street: Street, st
 
 async def test_a_channel_without_permission_is_marked_and_its_manager_told_once(street: Street) -> None:
     owner = street.world.guild.owner
-    street.world.env.inject_error("POST", f"/channels/{street.world.channel.id}/messages", status=403, code=50013)
+    street.world.env.inject_error(
+        "POST", f"/channels/{street.world.channel.id}/messages", status=403, code=50013
+    )
     await street.until(OPEN)
     settings = street.bot.servers.get(street.world.guild.id)
     assert settings is not None
@@ -208,7 +210,11 @@ async def test_a_channel_without_permission_is_marked_and_its_manager_told_once(
     await street.until(CLOSE)
     await street.work()
     assert street.posts() == []
-    tries = [each for each in street.world.env.http_requests if each.path.endswith(f"{street.world.channel.id}/messages")]
+    tries = [
+        each
+        for each in street.world.env.http_requests
+        if each.path.endswith(f"{street.world.channel.id}/messages")
+    ]
     assert len([each for each in tries if each.method == "POST"]) == 1
     told = [text_of(message) for message in owner.dm_channel.history()]
     assert len(told) == 1
@@ -237,7 +243,9 @@ async def test_a_post_that_arrived_before_a_crash_is_found_and_not_repeated(
     assert only_post(street).state == "sent"
     assert only_post(street).message_id == street.world.channel.last_message.id
     # Found in the channel: not even the attempt to send it again was made.
-    sends = [each for each in street.world.env.http_requests if each.method == "POST" and "/messages" in each.path]
+    sends = [
+        each for each in street.world.env.http_requests if each.method == "POST" and "/messages" in each.path
+    ]
     assert len(sends) == 1
 
 

@@ -35,30 +35,34 @@ def build(path: Path) -> Store:
     return store
 
 
-def fill(path: Path, people: Sequence[int]) -> None:
-    """A row a person in each table with people, whatever its columns are called.
+Records = dict[str, dict[int, tuple[Any, ...]]]
+
+
+def fill(path: Path, people: Sequence[int]) -> Records:
+    """A row a person in each table with people, whatever its columns are called; gives back what went in.
 
     The values mean nothing, so CHECKs are left out; references lead to the same person's rows.
     """
+    written: Records = {}
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         db = Database(connection, execute_plugins=False)
-        for table in personal_tables(db):
+        for table in (each.name for each in personal_tables(db)):
+            columns = [column.name for column in db.table(table).columns]
             for person in people:
-                values = {
-                    column.name: _value(db, table.name, column.name, person)
-                    for column in db.table(table.name).columns
-                }
-                db.table(table.name).insert(values)
+                values = {column: _value(db, table, column, person) for column in columns}
+                db.table(table).insert(values)
+                written.setdefault(table, {})[person] = tuple(values.values())
         connection.commit()
+    return written
 
 
-def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+def rows(path: Path) -> dict[str, set[tuple[Any, ...]]]:
     """Every row of every table with people in it."""
     with closing(sqlite3.connect(path)) as connection:
         db = Database(connection, execute_plugins=False)
         names = [table.name for table in personal_tables(db)]
-        return {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in names}
+        return {name: set(connection.execute(f"SELECT * FROM {name}")) for name in names}
 
 
 def _value(db: Database, table: str, column: str, person: int) -> Any:

@@ -54,6 +54,7 @@ def store(path: Path) -> Iterator[Store]:
 def data(store: Store) -> PersonalData:
     """Two people in tables of every shape a later room may bring."""
     kept = PersonalData(store)
+    kept.overwrite()
 
     def make(db: Database) -> None:
         for statement in SCHEMA:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.inputs import SymbolIndex
 from bot.people.imports import LARGEST, Found, Refused, UnreadableError, check, read_file, read_words
+from bot.people.watchlists import MOST, Watchlists
+from engine.record.store import Store
 from engine.symbols import as_ticker
+
+NOW = datetime(2026, 1, 2, 15, 0, tzinfo=UTC)
 
 UNIVERSE = SymbolIndex([("AAPL", "Apple Inc."), ("KO", "Coca-Cola"), ("BRK.B", "Berkshire"), ("XOM", None)])
 
@@ -172,3 +178,18 @@ def test_a_written_table_is_read_back_in_its_order(
     writer.writerow(["Account", "Symbol", "Note", "Quantity"])
     writer.writerows([others[0], name, others[1], others[2]] for name in names)
     assert symbols(mark + file.getvalue().encode()) == names
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(files=st.lists(TICKERS.map("\n".join), min_size=1, max_size=4))
+def test_imports_keep_the_limit_and_the_order_and_change_nothing_twice(
+    tmp_path: Path, files: list[str]
+) -> None:
+    with Store.open(tmp_path / "lists.db") as store:
+        lists = Watchlists(store)
+        lists.clear(1)
+        order = list(dict.fromkeys(symbol for file in files for symbol in symbols(file)))
+        for _ in range(2):
+            for file in files:
+                lists.add(1, symbols(file), NOW)
+            assert lists.symbols(1) == order[:MOST]

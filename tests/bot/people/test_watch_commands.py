@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import pytest
 
 from bot.inputs import MAX_CHOICE_NAME, MAX_CHOICES
+from bot.limits import LIMITS
 from bot.people.imports import LARGEST
 from bot.people.watchlists import MOST
+from engine.errors import SnapshotError
+from engine.market.snapshot import Progress, Snapshot
+from engine.panel import Kind
 from tests.bot.conftest import (
     SYMBOLS,
     Clock,
     MakeBot,
+    Played,
     World,
     answer_of,
     discord_around,
@@ -52,7 +60,7 @@ async def test_what_is_no_list_gets_one_sentence_without_an_echo(world: World) -
         await world.rest()
         text = await told(world, "watch add", symbols=typed)
         assert set(kept(world)) <= {"AAPL"}, typed
-        assert "no ticker" in text or "no name in it" in text or "formula" in text, typed
+        assert any(said in text for said in ("no ticker", "no name", "formula", "not in the universe")), typed
         if len(typed.strip()) > 3:
             assert typed not in text
 
@@ -262,3 +270,74 @@ async def test_the_commands_work_in_a_direct_message(world: World) -> None:
     answer = (await world.visitor.user.slash("watch add", symbols="KO")).response
     assert "Added:** KO" in text_of(answer)
     assert kept(world) == ["KO"]
+
+
+@dataclass(frozen=True)
+class Anything(Played):
+    """A market of this moment: any name may be asked for."""
+
+    def snapshot(self, symbols: Sequence[str] | None = None, progress: Progress | None = None) -> Snapshot:
+        return super().snapshot(symbols)
+
+    def is_current(self, asof: datetime) -> bool:
+        return True
+
+    def latest_run(self) -> tuple[date, Kind]:
+        return self.market.session, self.market.kind
+
+    def troubles(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        return None
+
+
+async def test_a_live_market_takes_any_ticker_and_says_what_it_does_not_list(
+    make_bot: MakeBot, clock: Clock, played: Played
+) -> None:
+    async with discord_around(make_bot(Anything(played.market)), clock) as world:
+        text = await told(world, "watch add", symbols="KO NEWCO not/a/ticker")
+        assert kept(world) == ["KO", "NEWCO"]
+        assert "/vrp asks for them:** NEWCO" in text
+        assert "entry 3" in text
+
+
+async def test_the_list_can_be_seen_and_changed_while_there_is_no_market(
+    make_bot: MakeBot, clock: Clock
+) -> None:
+    async with discord_around(make_bot(NoMarket()), clock) as world:
+        world.bot.answers.watchlists.add(world.visitor.id, ["KO", "BA"], world.bot.now())
+        lines = (await told(world, "watch list")).split("```")[1].strip("\n").splitlines()
+        assert [line.split()[1] for line in lines[1:]] == ["KO", "BA"], "from the record's latest run"
+        assert "Removed:** KO" in await told(world, "watch remove", symbols="KO")
+        assert "cannot be read just now" in await told(world, "watch add", symbols="SPY")
+        assert kept(world) == ["BA"]
+
+
+class NoMarket:
+    """A provider that has nothing."""
+
+    def snapshot(self, symbols: Sequence[str] | None = None) -> Snapshot:
+        raise SnapshotError("nothing there")
+
+
+@pytest.mark.parametrize("command", ["watch list", "watch clear", "mydata export", "mydata delete"])
+async def test_an_unreadable_record_is_one_private_sentence(world: World, command: str) -> None:
+    world.bot.service.store.close()
+    assert "cannot be read just now" in await told(world, command)
+
+
+async def test_too_many_changes_have_to_wait_and_say_until_when(world: World) -> None:
+    most, seconds = LIMITS["settings"]
+    texts = [await told(world, "watch list") for _ in range(int(most) + 1)]
+    assert "free for you again <t:" in texts[-1]
+    assert "free for you again" not in texts[-2]
+    await world.rest(seconds)
+    assert "free for you again" not in await told(world, "watch list")
+
+
+@pytest.mark.parametrize("name", ["watch", "mydata", "privacy"])
+async def test_what_is_the_persons_own_works_anywhere(world: World, name: str) -> None:
+    (command,) = [each for each in world.bot.tree.payload() if each["name"] == name]
+    assert sorted(command["integration_types"]) == [0, 1]
+    assert sorted(command["contexts"]) == [0, 1, 2]

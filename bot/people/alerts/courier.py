@@ -1,0 +1,176 @@
+"""Messages of alerts brought to their owners: by direct message, or in the channel the owner chose.
+
+A message is claimed in the file before it leaves and marked after it arrived. What a crash left between
+the two is looked for where it should have arrived; only when it is not there it is sent again, with the
+nonce it had the first time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import aiohttp
+import discord
+import structlog
+
+from bot.cards.alerts import alert_card, digest_card
+from bot.cards.card import Card
+from bot.cards.embed import to_message
+from bot.cards.gates import failures
+from bot.people.alerts.buttons import digest_view, news_view
+from bot.people.alerts.deliveries import Deliveries, Letter
+from bot.people.alerts.rules import News
+from bot.posting import direct, missing_permissions
+
+if TYPE_CHECKING:
+    from bot.app import VarianceBot
+
+T = TypeVar("T")
+log = structlog.get_logger("variance.alerts")
+
+AT_ONCE = 5
+"""Messages on their way at the same time."""
+READ_BACK = 100
+"""Messages looked through for one that a crash may have left there."""
+SERVER_TROUBLE = 500
+TOO_MANY = 429
+TROUBLE = (discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)
+"""What passes: the message is tried again."""
+
+
+class Courier:
+    """Takes what the alerts have open to people and channels."""
+
+    def __init__(self, bot: VarianceBot) -> None:
+        self._bot = bot
+        self._deliveries = Deliveries(bot.service.store)
+        self._busy = asyncio.Lock()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def deliver(self) -> None:
+        """Try every message that is due, once each; a second call waits for the first.
+
+        Does nothing before Discord has shown its servers. Raises StoreError when the file cannot be used.
+        """
+        if not self._bot.is_ready():
+            return
+        async with self._busy:
+            tried: set[int] = set()
+            while due := await _off(lambda: self._deliveries.due(self._bot.now(), tried)):
+                tried.update(due)
+                async with asyncio.TaskGroup() as group:
+                    for number in due:
+                        group.create_task(self._one(number))
+
+    async def _one(self, number: int) -> None:
+        async with self._slots:
+            letter = await _off(lambda: self._deliveries.claim(number))
+            if letter is None:
+                return
+            with structlog.contextvars.bound_contextvars(alert=letter.id, guild=_guild_of(letter)):
+                await self._attempt(letter)
+
+    async def _attempt(self, letter: Letter) -> None:
+        """One try; whatever comes of it is written down."""
+        try:
+            if letter.channel is None:
+                await self._direct(letter)
+            else:
+                await self._in_channel(letter, letter.channel)
+        except (discord.Forbidden, discord.NotFound) as error:
+            await _off(lambda: self._deliveries.closed(letter, self._bot.now()))
+            self._bot.metrics.alerted("closed")
+            log.warning("direct messages closed, alert kept", code=error.code)
+        except TROUBLE as error:
+            await self._later(letter, type(error).__name__)
+        except discord.HTTPException as error:
+            if error.status >= SERVER_TROUBLE or error.status == TOO_MANY:
+                await self._later(letter, f"status {error.status}")
+            else:
+                await self._failed(letter, f"Discord refused it ({error.status}, code {error.code})")
+
+    async def _direct(self, letter: Letter, note: str | None = None) -> None:
+        person = await self._bot.create_dm(discord.Object(letter.user_id))
+        if letter.interrupted and await self._settle_arrived(letter, person):
+            return
+        card = await self._draw(letter, note or letter.note or "")
+        message = await direct(self._bot, letter.user_id, card, nonce=letter.nonce, view=_view(letter))
+        await self._settled(letter, message.id)
+
+    async def _in_channel(self, letter: Letter, place: tuple[int, int]) -> None:
+        """In the channel, or directly when the bot may not post there any more."""
+        guild = self._bot.get_guild(place[0])
+        if guild is not None and guild.unavailable:
+            await self._later(letter, "the server is out of reach")
+            return
+        channel = None if guild is None else guild.get_channel(place[1])
+        if isinstance(channel, discord.TextChannel) and not missing_permissions(channel):
+            try:
+                if letter.interrupted and await self._settle_arrived(letter, channel):
+                    return
+                card = await self._draw(letter, letter.note or "")
+                message = await channel.send(nonce=letter.nonce, view=_view(letter), **to_message(card))
+                await self._settled(letter, message.id)
+                return
+            except (discord.Forbidden, discord.NotFound) as error:
+                log.warning("channel closed to an alert", channel=place[1], code=error.code)
+        note = f"Meant for <#{place[1]}>, where I may not post any more."
+        await _off(lambda: self._deliveries.turned(letter.id, note))
+        await self._direct(letter, note)
+
+    async def _settle_arrived(self, letter: Letter, place: discord.abc.Messageable) -> bool:
+        """Whether a try that was cut off had arrived after all; then it is marked so."""
+        async for message in place.history(limit=READ_BACK):
+            footers = (embed.footer.text or "" for embed in message.embeds)
+            if message.author == self._bot.user and any(mark_of(letter) in footer for footer in footers):
+                await self._settled(letter, message.id)
+                return True
+        return False
+
+    async def _draw(self, letter: Letter, note: str) -> Card:
+        if letter.digest:
+            return digest_card(letter.news, note=note, mark=mark_of(letter))
+        (news,) = letter.news
+        return alert_card(news, stops=await self._stops(news), note=note, mark=mark_of(letter))
+
+    async def _stops(self, news: News) -> str:
+        """The gates that keep a name out that left the list."""
+        if news.wish.condition != "leaves":
+            return ""
+        row = await _off(lambda: self._bot.service.store.row(news.run.run_id, news.symbol))
+        return "" if row is None else failures(row)
+
+    async def _settled(self, letter: Letter, message_id: int) -> None:
+        await _off(lambda: self._deliveries.sent(letter.id, message_id, self._bot.now()))
+        self._bot.metrics.alerted("digest" if letter.digest else "sent")
+        log.info("alert sent", firings=len(letter.news), message=message_id)
+
+    async def _later(self, letter: Letter, reason: str) -> None:
+        again = await _off(lambda: self._deliveries.later(letter, self._bot.now(), reason))
+        if not again:
+            self._bot.metrics.alerted("failed")
+        log.warning("alert not taken", reason=reason, given_up=not again)
+
+    async def _failed(self, letter: Letter, reason: str) -> None:
+        await _off(lambda: self._deliveries.failed(letter.id, self._bot.now(), reason))
+        self._bot.metrics.alerted("failed")
+        log.error("alert refused", reason=reason)
+
+
+def mark_of(letter: Letter) -> str:
+    """What tells a message from every other one of ours."""
+    return f"alert {letter.nonce[:10]}"
+
+
+def _view(letter: Letter) -> discord.ui.View:
+    return digest_view(letter.user_id) if letter.digest else news_view(letter.news[0])
+
+
+def _guild_of(letter: Letter) -> int | None:
+    return None if letter.channel is None else letter.channel[0]
+
+
+async def _off(work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work)

@@ -67,6 +67,17 @@ def alert_card(news: News, *, stops: str = "", note: str = "", mark: str = "", t
     )
 
 
+def no_sample_card(rule: Rule) -> Card:
+    """A test of a rule whose names no run has a value for yet."""
+    return Card(
+        title=f"{TEST} · Rule #{rule.number}",
+        state="info",
+        headline=escaped(rule.words),
+        sentence="The latest run has no value for it, so there is nothing to show; this only tries the way.",
+        footer=ADVICE,
+    )
+
+
 def digest_card(news: Sequence[News], *, note: str = "", mark: str = "") -> Card:
     """Several firings in one message, a line each, in the order of the rules."""
     simulated = SIMULATED if any(each.run.simulated for each in news) else ""

@@ -8,12 +8,14 @@ import discord
 from discord.ext import commands
 
 from bot.buttons import RunButton
+from bot.commands.alerts import AlertCommands
 from bot.commands.market import Market
 from bot.commands.operator import Operator
 from bot.commands.people import People
 from bot.commands.people import buttons as people_buttons
 from bot.commands.reference import Reference
 from bot.commands.server import Server
+from bot.people.alerts.buttons import buttons as alert_buttons
 from bot.people.guilds_reset import ResetButton
 
 COGS: tuple[type[commands.Cog], ...] = (
@@ -21,6 +23,7 @@ COGS: tuple[type[commands.Cog], ...] = (
     Reference,
     Operator,
     People,
+    AlertCommands,
     Server,
 )
 """Every family of commands; each is made with the bot as its only argument."""
@@ -28,6 +31,7 @@ COGS: tuple[type[commands.Cog], ...] = (
 BUTTONS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (
     RunButton,
     *people_buttons(),
+    *alert_buttons(),
     ResetButton,
 )
 """Buttons that find their way back after a restart."""

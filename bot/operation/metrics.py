@@ -158,12 +158,16 @@ class Metrics:
         return Histogram(f"variance_{name}", words, labels, buckets=bounds, registry=self.registry)
 
     def run_ended(self, kind: str, state: str, seconds: float, measured: int, universe: int) -> None:
-        """A run ended, well or not; an empty universe leaves the coverage unknown (NaN)."""
+        """A run ended, well or not. One given up before it asked for anything (universe 0) is counted only:
+        the figures of the last run that did stay.
+        """
         self._runs.labels(kind, state).inc()
+        if not universe:
+            return
         self._run_seconds.labels(kind).observe(seconds)
         self._measured.labels(kind).set(measured)
         self._universe.labels(kind).set(universe)
-        self._coverage.labels(kind).set(measured / universe if universe else math.nan)
+        self._coverage.labels(kind).set(measured / universe)
         self._last_run.labels(kind).set(self._now().timestamp())
 
     def posted(self, result: PostResult) -> None:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -126,13 +126,14 @@ def played(market: SimulatedMarket) -> Played:
 
 
 class Clock:
-    """The simulated Discord's clock, once it runs."""
+    """The simulated Discord's clock, once it runs; `ahead` moves the bot's own to another season."""
 
     def __init__(self) -> None:
         self.env: simcord.Env | None = None
+        self.ahead = timedelta(0)
 
     def __call__(self) -> datetime:
-        return self.env.now() if self.env else datetime(2026, 1, 1, tzinfo=UTC)
+        return (self.env.now() if self.env else datetime(2026, 1, 1, tzinfo=UTC)) + self.ahead
 
 
 MakeBot = Callable[..., VarianceBot]

@@ -158,6 +158,11 @@ def news_view(news: News) -> discord.ui.View:
     return view
 
 
+def rule_view(rule: Rule, news: News | None) -> discord.ui.View:
+    """The buttons under a test, with or without a firing to show."""
+    return digest_view(rule.user_id) if news is None else news_view(news)
+
+
 def digest_view(user_id: int) -> discord.ui.View:
     """The button under several firings."""
     return _view(AlertButton("list", user_id, 0))

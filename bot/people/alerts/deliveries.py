@@ -131,6 +131,10 @@ class Deliveries:
 
         self._store.write(work)
 
+    def shut(self, user_id: int, now: datetime) -> None:
+        """A direct message that was only a test was refused."""
+        self._store.write(lambda db: db.execute(_CLOSE, (user_id, now.isoformat())))
+
     def opened(self, user_id: int, now: datetime) -> None:
         """A direct message got through: what was kept is sent after all."""
 

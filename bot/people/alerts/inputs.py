@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import time
 from difflib import get_close_matches
 from functools import cache
@@ -10,7 +11,16 @@ from zoneinfo import available_timezones
 
 from bot.failures import InputError
 from bot.people.alerts.metrics import NAME_METRICS, PAIR_METRICS, Metric
-from bot.people.alerts.rules import CROSSINGS, OF_NAMES, OF_PAIRS, Condition, Subject, Wish
+from bot.people.alerts.quiet import within
+from bot.people.alerts.rules import (
+    CROSSINGS,
+    OF_NAMES,
+    OF_PAIRS,
+    Condition,
+    PersonSettings,
+    Subject,
+    Wish,
+)
 
 HOUR = 3600
 LEAST_HOURS, MOST_HOURS, USUAL_HOURS = 1, 14 * 24, 20
@@ -70,6 +80,30 @@ def zone_of(text: str) -> str:
         hint = f"Did you mean {' or '.join(near)}?" if near else "Start typing a city and pick from the list."
         raise InputError(f"There is no such time zone. {hint}")
     return known[wanted]
+
+
+def settings_from(
+    present: PersonSettings, quiet: str | None, digest: str | None, zone: str | None
+) -> PersonSettings:
+    """The settings with what somebody typed about them. Raises InputError."""
+    wanted = present
+    if zone is not None:
+        wanted = replace(wanted, zone=zone_of(zone))
+    if quiet is not None:
+        wanted = replace(wanted, quiet=None if _is_off(quiet) else quiet_of(quiet))
+    if digest is not None:
+        wanted = replace(wanted, digest_at=None if _is_off(digest) else clock_of(digest, "The digest"))
+    if wanted.zone is None and (wanted.quiet is not None or wanted.digest_at is not None):
+        raise InputError("Name your time zone as well, such as zone:Europe/Berlin.")
+    if wanted.quiet is not None and wanted.digest_at is not None and within(wanted.digest_at, *wanted.quiet):
+        raise InputError(
+            "The digest would come within your quiet hours; choose another time for one of them."
+        )
+    return wanted
+
+
+def _is_off(text: str) -> bool:
+    return text.strip().casefold() == OFF
 
 
 def metric_named(text: str, subject: Subject) -> Metric:

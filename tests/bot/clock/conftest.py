@@ -60,6 +60,7 @@ class Street:
 
     world: World
     markets: Markets
+    time: Clock
 
     @property
     def bot(self) -> VarianceBot:
@@ -77,8 +78,7 @@ class Street:
         return self.clock.conductor.ledger
 
     def now(self) -> datetime:
-        now: datetime = self.world.env.now()
-        return now
+        return self.time()
 
     def set_up(self, guild: Any, channel: Any, **changes: Any) -> GuildSettings:
         """As /setup would have left it, a day ago."""
@@ -158,7 +158,7 @@ async def street_of(
     bot: VarianceBot, clock: Clock, markets: Markets, **options: Any
 ) -> AsyncIterator[Street]:
     async with discord_around(bot, clock, **options) as world:
-        yield Street(world, markets)
+        yield Street(world, markets, clock)
 
 
 @pytest.fixture

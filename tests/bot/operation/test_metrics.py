@@ -54,9 +54,13 @@ def test_a_run_is_counted_timed_and_dated(metrics: Metrics) -> None:
     assert found["variance_run_last_timestamp_seconds{kind=close}"] == NOW.timestamp()
 
 
-def test_a_run_that_was_asked_for_nothing_has_no_coverage(metrics: Metrics) -> None:
-    metrics.run_ended("open", "aborted", 1.0, 0, 0)
-    assert math.isnan(read(metrics)["variance_run_coverage_ratio{kind=open}"])
+def test_a_run_given_up_is_counted_and_leaves_the_figures_of_the_last_one(metrics: Metrics) -> None:
+    metrics.run_ended("open", "complete", 300.0, 93, 124)
+    metrics.run_ended("open", "skipped", 0.0, 0, 0)
+    found = read(metrics)
+    assert found["variance_runs_total{kind=open,state=skipped}"] == 1
+    assert found["variance_run_coverage_ratio{kind=open}"] == 0.75
+    assert found["variance_run_seconds_count{kind=open}"] == 1
 
 
 def test_messages_commands_and_backups_are_counted_by_what_became_of_them(metrics: Metrics) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -19,10 +18,12 @@ from engine.record.store import Store
 
 def every_room() -> Iterator[Migrations]:
     """The migrations of every module of the bot: a room that is added tomorrow is found tomorrow."""
+    root = Path(bot.__file__).parent
     found: dict[int, Migrations] = {}
-    for module in pkgutil.walk_packages(bot.__path__, "bot."):
-        if not module.name.endswith("__main__"):
-            values = vars(importlib.import_module(module.name)).values()
+    for file in sorted(root.rglob("*.py")):
+        parts = file.relative_to(root.parent).with_suffix("").parts
+        if not parts[-1].startswith("__"):
+            values = vars(importlib.import_module(".".join(parts))).values()
             found |= {id(value): value for value in values if isinstance(value, Migrations)}
     yield from found.values()
 

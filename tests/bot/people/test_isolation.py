@@ -122,7 +122,7 @@ def test_deleting_one_person_leaves_the_other_byte_for_byte(tmp_path: Path) -> N
     with schema.build(path) as store:
         data = PersonalData(store)
         written = schema.fill(path, (ANN, BEN))
-        assert {"watched", "guilds", "guild_changes"} <= set(written)
+        assert {"watched", "guilds", "guild_changes", "alert_rules", "alert_messages"} <= set(written)
         assert schema.rows(path) == {table: set(records.values()) for table, records in written.items()}
         gone = data.delete(ANN)
         after = schema.rows(path)

@@ -27,14 +27,17 @@ from bot.inputs import Choice
 from bot.limits import Limits
 from bot.operation.http import HttpServer, Readiness
 from bot.operation.jobs import BackupPlan, nightly_backup
-from bot.operation.metrics import Metrics
+from bot.operation.metrics import Metrics, Tallies
 from bot.operation.starts import Starts, wait_for_turn
+from bot.people.alerts import Alerts
+from bot.people.alerts.courier import Courier
+from bot.people.alerts.notice import pending_notice
 from bot.people.guilds import Guilds
 from bot.service import MarketService
 from bot.settings import Settings, variable
 from bot.tree import BEGAN, Ids, VarianceTree
 from engine import __version__
-from engine.errors import ConfigError, VarianceError
+from engine.errors import ConfigError, StoreError, VarianceError
 from engine.market.recorded import RecordedMarket
 from engine.market.schedule import Schedule, load_overrides, load_schedule
 from engine.market.sessions import adopt, close_of, sessions_before
@@ -66,6 +69,7 @@ class VarianceBot(commands.Bot):
         sync_guild: int | None = None,
         schedule: Schedule | None = None,
         backups: BackupPlan | None = None,
+        by_hand: bool = False,
     ) -> None:
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -86,11 +90,13 @@ class VarianceBot(commands.Bot):
         self.started = datetime.min.replace(tzinfo=UTC)
         self.metrics = Metrics(now)
         self.servers = Guilds(service.store)
+        self.alerts = Alerts(service.store)
         self.backups = backups
         self.clock = None if schedule is None else self._clock(schedule)
         """What makes runs and posts at their time; None for a market that stands still."""
         service.clocked = self.clock is not None
         self.http_server: HttpServer | None = None
+        self._by_hand = by_hand
         self._sync_guild = sync_guild
         self._first_market: asyncio.Task[None] | None = None
 
@@ -99,8 +105,12 @@ class VarianceBot(commands.Bot):
         lease = Lease(store)
         ledger = Ledger(store, lease)
         delivery = Delivery(self, schedule, ledger, self.servers, now)
-        conductor = Conductor(schedule, ledger, service, self.servers, delivery, _nobody, self.metrics, now)
-        return Clock(conductor, lease, store, now, self.is_ready, _nothing, self.nightly, self.look)
+        conductor = Conductor(
+            schedule, ledger, service, self.servers, delivery, self.alerts.evaluate, self.metrics, now
+        )
+        return Clock(
+            conductor, lease, store, now, self.is_ready, Courier(self).deliver, self.nightly, self.look
+        )
 
     async def start(self, token: str, *, reconnect: bool = True) -> None:
         """Wait for the right to act and for a turn to connect, then serve until closed.
@@ -147,7 +157,7 @@ class VarianceBot(commands.Bot):
             lambda key, value: desk(lambda: store.set_setting(key, value)),
         )
         if self.clock is not None:
-            self.clock.start()
+            self.clock.start(self._by_hand)
         if self.service.market is None:
             self._first_market = asyncio.create_task(self._take_first_market(), name="first market")
 
@@ -201,6 +211,10 @@ class VarianceBot(commands.Bot):
                 guild=interaction.guild_id,
                 interaction=interaction.id,
             )
+        try:
+            await pending_notice(self, interaction)
+        except StoreError as error:
+            log.error("kept alerts could not be looked for", reason=str(error))
 
     def look(self, posts: int) -> None:
         """Tell the metrics how Discord and the queues are."""
@@ -264,6 +278,8 @@ def compose(settings: Settings, now: Now) -> VarianceBot:
         schedule=None if chosen.realm == "recorded" else schedule,
         backups=plan,
     )
+    if chosen.tallies is not None:
+        bot.metrics.watch_sources(chosen.tallies)
     if settings.http_port is not None:
         bot.http_server = HttpServer(settings.http_host, settings.http_port, bot.metrics, bot.readiness)
     return bot
@@ -282,15 +298,17 @@ def build(
     sync_guild: int | None = None,
     schedule: Schedule | None = None,
     backups: BackupPlan | None = None,
+    by_hand: bool = False,
 ) -> VarianceBot:
     """The bot over given parts; `universe` names what a market is asked for, None is all it lists.
 
-    Without a `schedule` nothing is run or posted by itself.
+    Without a `schedule` nothing is run or posted by itself; `by_hand` leaves its turns to whoever moves a
+    time that is not the wall's.
     """
     service = MarketService(
         provider, rules, store, realm=realm, universe=universe, listings=listings, pairs=pairs
     )
-    return VarianceBot(service, now, sync_guild, schedule, backups)
+    return VarianceBot(service, now, sync_guild, schedule, backups, by_hand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +319,8 @@ class Chosen:
     rules: Rules
     realm: Realm
     universe: Sequence[str] | None
+    tallies: Callable[[], Tallies] | None = None
+    """What was asked of each source so far; None for a market that asks none."""
 
 
 def provider_of(settings: Settings, rules: Rules, listings: Sequence[Listing], now: datetime) -> Chosen:
@@ -321,10 +341,12 @@ def provider_of(settings: Settings, rules: Rules, listings: Sequence[Listing], n
             return Chosen(market, rules, "simulated", names)
         case live:
             from engine.market.live.compose import live_market
+            from engine.market.live.traffic import tallies
 
             provider, settled = live_market(settings, live, rules, listings, settings.config)
             log.info("the market is live", sources=list(provider.chosen.sources))
-            return Chosen(provider, settled, "live", names)
+            traffic = provider.access.traffic
+            return Chosen(provider, settled, "live", names, lambda: tallies(traffic))
 
 
 def last_close(now: datetime) -> date:
@@ -343,11 +365,3 @@ def use_other_discord(settings: Settings) -> None:
     discord.http.Route.BASE = settings.discord_api.rstrip("/")
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = URL(settings.discord_gateway)
     log.warning("not the real Discord", api=settings.discord_api, gateway=settings.discord_gateway)
-
-
-def _nobody(_: int, __: datetime) -> int:
-    return 0
-
-
-async def _nothing() -> None:
-    return None

@@ -19,13 +19,17 @@ from bot.past import YEAR, closes_ahead, keep_closes
 from bot.settings import DEFAULT_CONFIG
 from engine.errors import ConfigError, VarianceError
 from engine.market.recorded import RecordedMarket
-from engine.market.simulated import SimulatedMarket
+from engine.market.schedule import Schedule
+from engine.market.simulated import SimulatedMarkets
 from engine.market.snapshot import Provider
 from engine.record.store import Store
-from engine.rules import Listing, Rules, load_rules, load_universe
+from engine.rules import Listing, Rules, load_pairs, load_rules, load_universe
 
 if TYPE_CHECKING:
+    import discord
+
     from bot.app import VarianceBot
+    from bot.clock.clock import Clock as MarketClock
 
 WORLD_BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
 """The simulated Discord's first instant."""
@@ -114,7 +118,7 @@ def _database(given: Path | None) -> Iterator[Path]:
 
 def _provider(data: Path | None, rules: Rules, listings: Sequence[Listing]) -> Provider:
     if data is None:
-        return SimulatedMarket(listings, SESSION, "close", SEED)
+        return SimulatedMarkets(listings, SEED, SESSION)
     return RecordedMarket(data, rules.benchmark)
 
 
@@ -154,16 +158,28 @@ async def _play(
     configure("warning")
     symbols = [listing.symbol for listing in listings] if simulated else None
     clock = _Clock()
-    bot = build(provider, rules, listings, store, clock.now, universe=symbols)
+    bot = build(
+        provider,
+        rules,
+        listings,
+        store,
+        clock.now,
+        realm="simulated" if simulated else "recorded",
+        universe=symbols,
+        pairs=load_pairs(DEFAULT_CONFIG),
+        # A recorded market stands still; the made-up one goes on from session to session.
+        schedule=Schedule() if simulated else None,
+        by_hand=True,
+    )
     # The page's composer takes the highlighted suggestion at every Enter and so would never send.
     bot.offers_exact = False
-    market = await bot.service.refresh()
+    market = None if simulated else await bot.service.refresh()
     try:
         async with simcord.run(bot, settle_timeout=SETTLE, check_errors=False) as env:
             clock.env = env
-            late = (market.official.screen.run.asof - env.now()).total_seconds()
-            if late > 0:
-                await env.advance_time(late + _READING_DELAY)
+            if market is not None:
+                late = (market.official.screen.run.asof - env.now()).total_seconds()
+                await env.advance_time(max(late, 0.0) + _READING_DELAY)
             await _show(env, bot, port, stop)
     except simcord.SetupError as error:
         raise ConfigError(f"The page cannot be shown: {error}") from None
@@ -172,26 +188,58 @@ async def _play(
 
 
 async def _show(env: Any, bot: VarianceBot, port: int, stop: asyncio.Event) -> None:
-    """The server, its channel with the closing post, and the page until somebody ends it."""
+    """The server, its channel with the last posts, and the page until somebody ends it."""
     import discord
 
     from bot.posting import post
 
     guild = env.create_guild("Option Sellers")
     channel = guild.create_text_channel("premium-desk", topic="What options charge against what moved")
-    visitor = guild.add_member(env.create_user("visitor"))
+    managers = guild.create_role("managers", permissions=discord.Permissions(administrator=True))
+    visitor = guild.add_member(env.create_user("visitor"), roles=[managers])
+    bot.owner_id = visitor.id
     await env.settle()
     desk = bot.get_channel(channel.id)
     assert isinstance(desk, discord.TextChannel)
-    await post(desk, await bot.answers.post())
+    if bot.clock is None:
+        await post(desk, await bot.answers.post())
+    else:
+        await _to_the_next_open(env, bot, bot.clock, desk, visitor.id)
     async with env.preview(channel, viewers=[visitor], layout="channel", port=port) as page:
         _say(f"Variance is on {page.url}")
         _say("Open it in a browser, type /screen or /vrp AAPL, press the buttons. Ctrl-C ends it.")
-        await _until_the_end(env, page, stop)
+        await _until_the_end(env, bot, page, stop)
     _say("Ended.")
 
 
-async def _until_the_end(env: Any, page: Any, stop: asyncio.Event) -> None:
+async def _to_the_next_open(
+    env: Any, bot: VarianceBot, clock: MarketClock, desk: discord.TextChannel, visitor: int
+) -> None:
+    """The last close posted as on its evening, then the server set up and the next run left to the clock."""
+    from bot.people.guilds import GuildSettings
+    from bot.posting import post
+
+    await clock.settle()  # the close of the old year, for the record
+    await post(desk, await bot.answers.post())
+    settings = GuildSettings(
+        guild_id=desk.guild.id,
+        channel_id=desk.id,
+        runs=frozenset({"open", "close"}),
+        profile=bot.service.rules.profile,
+        thresholds=(),
+        scope="",
+        role_id=None,
+        numbers="en",
+        configured_by=visitor,
+        configured_at=bot.now(),
+    )
+    bot.servers.save(settings, visitor, bot.now())
+    due = clock.conductor.schedule.next_after(bot.now()).at
+    await env.advance_time((due - bot.now()).total_seconds() + 1.0)
+    await clock.settle()
+
+
+async def _until_the_end(env: Any, bot: VarianceBot, page: Any, stop: asyncio.Event) -> None:
     """Let the simulated clock go with the real one until the page or the operator ends the session."""
     import simcord
 
@@ -206,6 +254,8 @@ async def _until_the_end(env: Any, page: Any, stop: asyncio.Event) -> None:
             except simcord.SetupError:
                 continue  # the visitor is just doing something: the time is made up for at the next step
             owed = 0.0
+            if bot.clock is not None:
+                await bot.clock.turn()
     finally:
         for end in ends:
             end.cancel()

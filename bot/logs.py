@@ -11,7 +11,12 @@ from typing import Any
 import structlog
 
 # discord.py writes whole gateway payloads at debug level, people's words and interaction tokens among them.
-_QUIETER = {"discord": logging.INFO, "matplotlib": logging.WARNING, "PIL": logging.WARNING}
+_QUIETER = {
+    "discord": logging.INFO,
+    "apscheduler": logging.WARNING,
+    "matplotlib": logging.WARNING,
+    "PIL": logging.WARNING,
+}
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{18,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{20,}")
 
 

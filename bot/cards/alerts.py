@@ -105,7 +105,9 @@ def kept_card(news: Sequence[News]) -> Card:
 def begun_card(title: str, begun: Begun) -> Card:
     """A rule that was added or changed, what stands there now, and how it will be told."""
     rule = begun.rule
-    back = f"After a firing it waits {hours_text(rule.wish.cooldown)}, {once(rule.wish, None)}."
+    back = (
+        f"A firing silences a name for {hours_text(rule.wish.cooldown)}; then again {once(rule.wish, None)}."
+    )
     simulated = SIMULATED if begun.run is not None and begun.run.simulated else ""
     return Card(
         title=dotted((simulated, title)),

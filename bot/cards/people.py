@@ -101,7 +101,7 @@ def going_card(rows: Mapping[str, int], named: Mapping[str, int], done: bool, lo
     out = "taken out of" if done else "will be taken out of"
     lines = [f"**{_kind(name)}** {plural(number, 'row')} {verb}" for name, number in rows.items()]
     lines += [f"**{_kind(name)}** your id {out} {plural(number, 'row')}" for name, number in named.items()]
-    left = "The database's own log still holds old pages; it is emptied at its next quiet moment."
+    left = "The database's log was in use: its old pages go as I write on, at the latest when I stop."
     after = (_BACKUPS, *((left,) if log_left else ())) if done else ("There is no way back.", _BACKUPS)
     return Card(
         title="Your data is deleted" if done else "Delete everything stored about you?",

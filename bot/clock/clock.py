@@ -110,8 +110,13 @@ class Clock:
         ledger, schedule = self.conductor.ledger, self.conductor.schedule
         return await _off(lambda: health_of(ledger, schedule, self._now(), paused))
 
-    def start(self) -> None:
-        """Begin to fire. The lease must be held."""
+    def start(self, by_hand: bool = False) -> None:
+        """Begin to fire; the lease must be held. `by_hand` leaves every later turn to whoever moves the time."""
+        if not by_hand:
+            self._schedule()
+        self._begin()
+
+    def _schedule(self) -> None:
         scheduler = self._scheduler
         scheduler.add_listener(_tell, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         scheduler.add_job(self.turn, SessionTrigger(self.conductor.schedule, self._now), id="session")
@@ -119,7 +124,6 @@ class Clock:
         scheduler.add_job(self._beat, IntervalTrigger(seconds=int(HEARTBEAT)), id="heartbeat")
         scheduler.add_job(self._night, NIGHT, id="nightly")
         scheduler.start()
-        self._begin()
 
     def halt(self) -> None:
         """Fire no more."""

@@ -17,7 +17,7 @@ from bot.cards.text import plural, stamp
 from bot.failures import InputError, Reported
 from bot.inputs import MAX_CHOICES, Choice, choices, matching, ticker
 from bot.people.alerts.buttons import rule_view, say, show_rules
-from bot.people.alerts.home import alerts_of, market_hint
+from bot.people.alerts.home import home_of, market_hint
 from bot.people.alerts.inputs import (
     LEAST_HOURS,
     MOST_DAYS,
@@ -62,7 +62,7 @@ class AlertCommands(commands.Cog):
 
     def __init__(self, bot: VarianceBot) -> None:
         self.bot = bot
-        self.alerts = alerts_of(bot)
+        self.alerts = home_of(bot).alerts
 
     @alert.command(name="add", description="A new rule: on what, and when you want to be told.")
     @app_commands.describe(
@@ -106,9 +106,9 @@ class AlertCommands(commands.Cog):
         if word.casefold() in (WATCHLIST, "watchlist"):
             return "watchlist", ""
         pairs = await self.bot.service.desk(self.alerts.pairs)
-        pair = next((each for each in pairs if each.casefold() == word.casefold()), None)
-        if pair is not None:
-            return "pair", pair
+        for pair, legs in pairs.items():
+            if word.casefold() in (pair.casefold(), legs.casefold()):
+                return "pair", pair
         return "name", self.bot.service.index.require(ticker(word))
 
     @alert.command(name="list", description="Your rules, how each stands, and what could not be delivered.")
@@ -213,7 +213,11 @@ class AlertCommands(commands.Cog):
     async def complete_on(self, _: Asked, typed: str) -> list[Choice]:
         """The watchlist, pairs, tickers and company names."""
         pairs = await self.bot.service.desk(self.alerts.pairs)
-        first = matching(typed, (WATCHLIST, *pairs))
+        labels = {f"{legs} ({pair})": pair for pair, legs in pairs.items()}
+        first = [
+            app_commands.Choice(name=each.name, value=labels.get(each.value, each.value))
+            for each in matching(typed, (WATCHLIST, *labels))
+        ]
         names = self.bot.service.index.complete(typed)
         room = MAX_CHOICES - len(names) if typed.strip() else len(first)
         return self.bot.offered(typed, [*first[: max(room, 3)], *names][:MAX_CHOICES])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from datetime import timedelta
@@ -225,9 +226,10 @@ class People(commands.Cog):
             number = await self.bot.service.desk(lambda: self.lists.clear(user_id))
             return Card(title=f"{plural(number, 'name')} taken off your watchlist", state="info")
         gone = await self.bot.service.desk(lambda: self.data.delete(user_id))
+        emptied = await asyncio.to_thread(self.data.empty_log)
         self.lists.forget(user_id)
         self.bot.limits.forget(user_id)
-        return going_card(gone.rows, gone.named, done=True, log_left=not gone.overwritten)
+        return going_card(gone.rows, gone.named, done=True, log_left=not emptied)
 
     async def _taken(self, interaction: Asked, reading: Reading, place: str, replace: bool) -> Card:
         service, user_id, now = self.bot.service, interaction.user.id, self.bot.now()

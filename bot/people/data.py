@@ -10,15 +10,14 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from engine.record.connection import telling
 from engine.record.store import Store
 
 OWNER = "user_id"
 NAMED = "_by"
 """A column that ends so holds the id of a person who did something to a row that is not theirs."""
 OTHERS = "another person"
-_WAIT_SECONDS = 1.0
-"""How long the log of the database may be kept busy by readers before it is left to its next turn."""
+WAIT_SECONDS = 20.0
+"""How long to wait for those who read the database before its log is left as it is."""
 
 Record = dict[str, Any]
 
@@ -48,8 +47,6 @@ class Deleted:
 
     rows: dict[str, int]
     named: dict[str, int]
-    overwritten: bool
-    """Whether the database's log was emptied too; if not, it is at the next quiet moment."""
 
 
 class PersonalData:
@@ -79,17 +76,17 @@ class PersonalData:
     def count(self, user_id: int) -> Deleted:
         """What `delete` would do now."""
         with self._store.reading() as db:
-            return _counted(db, personal_tables(db), user_id, overwritten=False)
+            return _counted(db, personal_tables(db), user_id)
 
     def delete(self, user_id: int) -> Deleted:
         """Delete the person's rows and take the id out of the others, in one transaction.
 
-        Afterwards the write-ahead log is emptied: the old pages in it would hold the bytes.
+        The old pages are in the write-ahead log until `empty_log`.
         """
 
         def work(db: Database) -> Deleted:
             tables = personal_tables(db)
-            gone = _counted(db, tables, user_id, overwritten=False)
+            gone = _counted(db, tables, user_id)
             person = {"person": user_id}
             for table in tables:  # children stand before their parents
                 if table.condition:
@@ -99,15 +96,18 @@ class PersonalData:
                     db.execute(f"UPDATE {name} SET {column} = NULL WHERE {column} = :person", person)  # noqa: S608
             return gone
 
-        gone = self._store.write(work)
-        return Deleted(gone.rows, gone.named, self._empty_log())
+        return self._store.write(work)
 
-    def _empty_log(self) -> bool:
-        with (
-            telling(self._store.path),
-            closing(sqlite3.connect(self._store.path, timeout=_WAIT_SECONDS)) as connection,
-        ):
-            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    def empty_log(self, wait: float = WAIT_SECONDS) -> bool:
+        """Write the log's pages into the file and empty it; False when readers kept it for `wait` seconds.
+
+        A log that was left is overwritten bit by bit as the bot writes on, and removed when it stops.
+        """
+        with closing(sqlite3.connect(self._store.path, timeout=wait)) as connection:
+            try:
+                (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.OperationalError:
+                return False
         return not busy
 
 
@@ -188,7 +188,7 @@ def _own(columns: Sequence[str], values: Sequence[Any], user_id: int) -> Iterato
         yield column, OTHERS if foreign else value
 
 
-def _counted(db: Database, tables: Sequence[PersonalTable], user_id: int, overwritten: bool) -> Deleted:
+def _counted(db: Database, tables: Sequence[PersonalTable], user_id: int) -> Deleted:
     def count(table: PersonalTable, condition: str) -> int:
         sql = f"SELECT count(*) FROM {_quoted(table.name)} WHERE {condition}"  # noqa: S608
         (number,) = db.execute(sql, {"person": user_id}).fetchone()
@@ -200,7 +200,7 @@ def _counted(db: Database, tables: Sequence[PersonalTable], user_id: int, overwr
         for table in tables
         if table.named
     }
-    return Deleted(_some(rows), _some(named), overwritten)
+    return Deleted(_some(rows), _some(named))
 
 
 def _some(counts: dict[str, int]) -> dict[str, int]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -17,6 +18,7 @@ from engine.errors import SnapshotError
 from engine.market.snapshot import Provider, Snapshot
 from tests.bot.conftest import Clock, MakeBot, World, discord_around, text_of
 
+ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"^[-_\w]{1,32}$")
 
 
@@ -144,3 +146,11 @@ async def test_without_a_market_the_bot_starts_and_says_so(
 )
 def test_the_simulated_market_stands_at_the_last_close(now: datetime, expected: date) -> None:
     assert last_close(now) == expected
+
+
+async def test_the_readme_names_every_command_and_its_parts(world: World) -> None:
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `/")]
+    for command in world.bot.tree.get_commands():
+        (row, *_) = [each for each in rows if f"`/{command.name}" in each]
+        parts = command.commands if isinstance(command, discord.app_commands.Group) else []
+        assert all(f"`{part.name}`" in row or f"{command.name} {part.name}`" in row for part in parts), row

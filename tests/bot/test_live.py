@@ -17,6 +17,7 @@ from engine.errors import SnapshotError
 from engine.market.live.market import LiveMarket
 from engine.market.live.rules import load_proxies
 from engine.market.live.sources import chosen_sources
+from engine.market.schedule import Schedule
 from engine.market.simulated import SimulatedMarket
 from engine.record.store import Store
 from engine.rules import Listing, Rules
@@ -175,19 +176,26 @@ async def test_an_outage_is_a_notice_with_the_next_try_and_no_ranking(
         assert "KO" not in text
 
 
-async def test_a_market_a_newer_run_has_overtaken_is_renewed_meanwhile(
-    make_bot: MakeBot, clock: Clock, live: LiveMarket, net: Loopback, time: VirtualTime
+async def test_the_clock_brings_the_run_that_is_due_and_then_the_next(
+    make_bot: MakeBot, clock: Clock, live: LiveMarket, time: VirtualTime
 ) -> None:
-    async with discord_around(bot_of(make_bot, live), clock) as world:
-        await market_of(world)
-        first = world.bot.service.market
+    bot = make_bot(live, realm="live", universe=list(FEW), schedule=Schedule(), by_hand=True)
+    async with discord_around(bot, clock, settle_timeout=60.0) as world:
+        assert bot.clock is not None
+        await bot.clock.settle()
+        first = bot.service.market
         assert first is not None
+        run = first.official.screen.run
+        assert (run.session.isoformat(), run.kind) == ("2025-12-31", "close")
         await world.ask("screen")
-        assert world.bot.service.market is first  # nothing newer is due
-        time.start += timedelta(days=2)  # 2026-01-02, after the close
-        await world.rest()
-        await world.ask("screen")
-        renewing = world.bot.service._renewing
-        assert renewing is not None
-        await asyncio.wait_for(renewing, 60)
-        assert world.bot.service.market is not first
+        assert bot.service.market is first  # nothing newer is due
+        time.start += timedelta(days=2)
+        clock.ahead = datetime.fromisoformat("2026-01-02T21:20:00+00:00") - world.env.now()
+        await bot.clock.settle()
+        assert bot.service.market is not first
+        states = {each.key: each.state for each in bot.clock.conductor.ledger.between(run.asof, clock())}
+        assert states == {
+            "2025-12-31/close": "done",
+            "2026-01-02/open": "skipped",
+            "2026-01-02/close": "done",
+        }

@@ -72,10 +72,18 @@ async def test_a_start_syncs_connects_screens_and_stops_on_sigterm(
 async def test_without_a_network_the_bot_starts_says_so_and_plans_the_next_try(
     server: DiscordServer, tmp_path: Path
 ) -> None:
-    process = await start(tmp_path, server.port, VARIANCE_PROVIDER="auto", VARIANCE_STAND_IN=NOBODY)
+    evening = "2025-12-31T22:00:00Z"
+    process = await start(
+        tmp_path,
+        server.port,
+        VARIANCE_PROVIDER="auto",
+        VARIANCE_STAND_IN=NOBODY,
+        VARIANCE_CLOCK=evening,
+        VARIANCE_STAND_IN_NOW=evening,
+    )
     assert process.stderr is not None
     lines: list[str] = []
-    while not any("market incomplete" in line for line in lines):
+    while not any("run done" in line for line in lines):
         lines.append((await asyncio.wait_for(process.stderr.readline(), 60)).decode())
         assert lines[-1], "".join(lines)
     process.send_signal(signal.SIGTERM)
@@ -84,7 +92,8 @@ async def test_without_a_network_the_bot_starts_says_so_and_plans_the_next_try(
     assert await process.wait() == 0, text
     assert "the market is live" in text
     assert "state=aborted" in text
-    assert "next_try=" in text
+    assert "run=2025-12-31/close" in text
+    assert "again=2025-12-31T22:" in text
     assert "Traceback" not in text
 
 

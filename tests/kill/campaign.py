@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import Literal
 
+from bot.clock.entries import nonce_of
 from engine.market.schedule import PlannedRun
 from tests.discord_server.state import Message
 from tests.kill.moments import Chance, Moment, Timer
 from tests.kill.place import Life, Place, tail
-from tests.kill.standing import Standing, holder, read
+from tests.kill.standing import Target, View, holder, read
 from tests.kill.tally import Kill, Round, Tally
 
 End = Literal["over", "moment", "ended", "stuck"]
@@ -25,6 +27,8 @@ IDLE = timedelta(seconds=2)
 """Who waits for longer until its next try is killed: the clock goes on without it."""
 MOST_ENDED = 4
 """Processes that may end by themselves in one round; whoever supervises them starts them anew."""
+MOST_RUNS = 6
+"""Of one round, before it is to come to its end."""
 STILL = 1.5
 """Seconds without a request; discord.py waits one after a 500."""
 LARGEST_ROUND = 7
@@ -49,11 +53,16 @@ class Budget:
 class Course:
     """What has happened in a round so far."""
 
+    runs: list[PlannedRun]
     kills: list[Kill] = field(default_factory=list)
     ended: int = 0
     """Processes that ended by themselves."""
     skipped: bool = False
     """Whether the clock was set beyond the run's window."""
+
+    @property
+    def keys(self) -> list[str]:
+        return [run.key for run in self.runs]
 
 
 class Campaign:
@@ -65,6 +74,7 @@ class Campaign:
         self._chance = chance
         self._budget = budget
         self._tally = tally
+        self._runs: Iterator[PlannedRun] = iter(())
         self._lives: list[Life] = []
         self._requests = (0, 0)
         self._still_since = 0.0
@@ -72,86 +82,94 @@ class Campaign:
     async def run(self, runs: Iterable[PlannedRun]) -> None:
         """Rounds until all kills are spent."""
         self._chance.spoil(self.place.server.faults)
-        for each in runs:
-            if self._budget.left <= 0:
-                break
-            self._tally.rounds.append(await self._round(each))
+        self._runs = iter(runs)
+        while self._budget.left > 0:
+            self._tally.rounds.append(await self._round(Course([next(self._runs)])))
 
-    async def _round(self, run: PlannedRun) -> Round:
+    async def _round(self, course: Course) -> Round:
         before = self.place.messages()
-        self.world.clock.set(run.at - self._chance.lead())
+        self.world.clock.set(course.runs[0].at - self._chance.lead())
         await self._start(2 if self._chance.two() else 1)
-        course = Course()
-        end = await self._pursue(run, course)
+        end = await self._pursue(course)
         trouble = None if end == "over" else self._last_words(end)
         for life in self._lives:
             await life.kill()
         self._lives.clear()
         # What a dead process had sent may still be on its way into the channels.
         await self.world.until(lambda: self.world.quiet)
-        return Round(run.key, tuple(course.kills), self._got(before), course.ended, trouble)
+        new = {each.id: self.world.of(each)[before[each.id] :] for each in self.place.channels}
+        got, strange = sorted_by_run(course.keys, new)
+        return Round(tuple(course.kills), got, strange, course.ended, trouble)
 
-    async def _pursue(self, run: PlannedRun, course: Course) -> End:
-        """Kill and start until the run is over; otherwise what went wrong."""
+    async def _pursue(self, course: Course) -> End:
+        """Kill and start until the round is over; otherwise what went wrong."""
         while True:
-            standing = read(self.place.database, run.key)
-            timer = Timer(self._moment(standing, course), standing, self.world.begun["send"])
-            end = await self._watch(run, timer)
+            view = self._view(course)
+            timer = Timer(self._moment(view, course), view.current, self._deliveries)
+            end = await self._watch(course, timer)
             self._chance.learn(timer.computing)
             if end in ("over", "stuck") or course.ended > MOST_ENDED:
                 return end
             if end != "ended":
-                standing = await self._kill(run, course)
+                view = await self._kill(course)
             self._bury(course)
             if not self._lives:
                 if end != "ended":
-                    self._set_clock_on(run, standing, course)
+                    self._set_clock_on(view, course)
                 await self._start(1)
 
-    def _moment(self, standing: Standing, course: Course) -> Moment | None:
+    def _view(self, course: Course) -> View:
+        return read(self.place.database, course.keys)
+
+    def _moment(self, view: View, course: Course) -> Moment | None:
         if self._budget.left <= 0 or len(course.kills) >= LARGEST_ROUND:
             return None
-        return self._chance.moment(standing, len(self.place.channels))
+        return self._chance.moment(view.current, len(self.place.channels))
 
-    async def _watch(self, run: PlannedRun, timer: Timer) -> End:
+    async def _watch(self, course: Course, timer: Timer) -> End:
         """Until the run is over, the moment has come, or nothing more is to be expected."""
         patience = time.monotonic() + PATIENCE
         while time.monotonic() < patience:
-            standing = read(self.place.database, run.key)
-            rings = timer.rings(standing, self.world.begun["send"])
-            if standing.over:
+            view = self._view(course)
+            rings = timer.rings(view.current, self._deliveries)
+            if view.over:
                 return "over"
             if any(life.ended for life in self._lives):
                 return "ended"
-            if rings or self._is_idle(standing):
+            if rings or self._is_idle(view):
                 return "moment"
             await asyncio.sleep(GLANCE)
         return "stuck"
 
-    def _is_idle(self, standing: Standing) -> bool:
+    @property
+    def _deliveries(self) -> int:
+        """Requests about posts so far: a post is sent, or after a crash looked for."""
+        return self.world.begun["send"] + self.world.begun["history"]
+
+    def _is_idle(self, view: View) -> bool:
         """Whether the process waits for its next try; while a post is on its way it has one set, too."""
         requests = self.world.begun.total(), len(self.world.seen)
         if requests != self._requests:
             self._requests, self._still_since = requests, time.monotonic()
-        waits = standing.waits_until
-        if not standing.under_way or waits is None or waits <= self.world.clock.now() + IDLE:
+        waits = view.waits_until
+        if not view.under_way or waits is None or waits <= self.world.clock.now() + IDLE:
             return False
         return self.world.quiet and time.monotonic() > self._still_since + STILL
 
-    async def _kill(self, run: PlannedRun, course: Course) -> Standing:
+    async def _kill(self, course: Course) -> View:
         """End the process that acts; what the ledger says afterwards."""
         acting = holder(self.place.database)
         victim = next((life for life in self._lives if life.pid == acting), self._lives[0])
         counts = self._budget.take()
         await (victim.kill() if counts else victim.stop())
         self._lives.remove(victim)
-        standing = read(self.place.database, run.key)
-        if counts and standing.under_way:
-            waiting = frozenset(each.id for each in self.place.channels if standing.open(each.id))
-            course.kills.append(Kill(standing.name, waiting, takeover=bool(self._lives)))
+        view = self._view(course)
+        if counts and view.under_way:
+            waiting = view.waiting([each.id for each in self.place.channels])
+            course.kills.append(Kill(view.name, waiting, takeover=bool(self._lives)))
         elif counts:
             self._budget.give_back()
-        return standing
+        return view
 
     def _bury(self, course: Course) -> None:
         """Forget processes that ended by themselves."""
@@ -159,17 +177,21 @@ class Campaign:
         course.ended += len(self._lives) - len(alive)
         self._lives = alive
 
-    def _set_clock_on(self, run: PlannedRun, standing: Standing, course: Course) -> None:
-        """A little, beyond what Discord remembers, or beyond the run's window; as long as a retry waits."""
-        clock = self.world.clock
-        gap = self._chance.gap(may_skip=not course.skipped and standing.state is not None)
-        if gap is None:
+    def _set_clock_on(self, view: View, course: Course) -> None:
+        """As the gap says, and at least as long as the next try waits."""
+        clock, last = self.world.clock, course.runs[-1]
+        may_skip = not course.skipped and len(course.runs) < MOST_RUNS and view.under_way
+        gap = self._chance.gap(may_skip)
+        if gap == "next":
+            course.runs += islice(self._runs, self._chance.missed())
+            clock.set(course.runs[-1].at - self._chance.lead())
+        elif gap == "beyond":
             course.skipped = True
-            clock.set(max(clock.now(), run.until) + self._chance.beyond())
+            clock.set(max(clock.now(), last.until) + self._chance.beyond())
         else:
             clock.advance(gap)
-        if standing.waits_until is not None:
-            clock.set(max(clock.now(), standing.waits_until))
+        if view.waits_until is not None:
+            clock.set(max(clock.now(), view.waits_until))
 
     async def _start(self, count: int) -> None:
         for _ in range(count):
@@ -178,13 +200,34 @@ class Campaign:
     def _last_words(self, end: End) -> str:
         return "\n".join([end, *(line for life in self._lives for line in tail(life.log))])
 
-    def _got(self, before: dict[str, int]) -> dict[str, list[str]]:
-        return {
-            channel.id: [title_of(each) for each in self.world.of(channel)[before[channel.id] :]]
-            for channel in self.place.channels
-        }
+
+def sorted_by_run(
+    keys: Sequence[str], messages: dict[str, list[Message]]
+) -> tuple[dict[Target, list[str]], tuple[str, ...]]:
+    """What each channel got of each run, and what belongs to none.
+
+    A message belongs to the run whose nonce it was sent with; a notice that names several runs to each.
+    """
+    got: dict[Target, list[str]] = {(key, channel): [] for key in keys for channel in messages}
+    strange = []
+    for channel, found in messages.items():
+        for message in found:
+            runs = [
+                key for key in keys if message.nonce == nonce_of(key, int(channel)) or names(message, key)
+            ]
+            for key in runs:
+                got[key, channel].append(head_of(message))
+            if not runs:
+                strange.append(head_of(message))
+    return got, tuple(strange)
 
 
-def title_of(message: Message) -> str:
-    """The heading of a message of the bot."""
-    return " / ".join(str(embed.get("title")) for embed in message.embeds)
+def names(message: Message, key: str) -> bool:
+    """Whether a notice tells of a run."""
+    return any(key in str(embed.get("footer", {}).get("text", "")) for embed in message.embeds)
+
+
+def head_of(message: Message) -> str:
+    """The heading of a message of the bot, and the first line below."""
+    lines = (f"{embed.get('title')} | {embed.get('description', '')}" for embed in message.embeds)
+    return " / ".join(line.split("\n")[0] for line in lines)

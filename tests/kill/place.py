@@ -21,7 +21,8 @@ from tests.discord_server.server import DiscordServer
 from tests.discord_server.state import Channel
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("SPY", "QQQ", "KO", "XOM", "NVDA", "JPM")
+NAMES = 24
+"""Of the universe, from its head with the benchmark on: enough that measuring takes a while."""
 PERSON = "A" * 24 + ".Gkills." + "c" * 30
 """Of the shape of a token, of nobody's."""
 RUNS = frozenset({"open", "close"})
@@ -72,8 +73,7 @@ class Place:
         config = self.folder / "config"
         shutil.copytree(DEFAULT_CONFIG, config)
         header, *lines = (config / "universe.csv").read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if line.split(",")[0] in NAMES]
-        (config / "universe.csv").write_text("\n".join([header, *kept, ""]), encoding="utf-8")
+        (config / "universe.csv").write_text("\n".join([header, *lines[:NAMES], ""]), encoding="utf-8")
 
     def _make_servers(self, servers: int) -> None:
         """Each has chosen its channel before the bot's first start; two rules are in use."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+Target = tuple[str, str]
+"""The key of a run and a channel that is to get it."""
 ENDED = ("done", "failed", "skipped")
 OPEN = ("pending", "sending")
 
@@ -38,35 +41,86 @@ class Standing:
 
     @property
     def name(self) -> str:
-        """The row of the table: the run's state, and of its posts the most advanced."""
+        """The row of a kill: the run's state, and of its posts how far the most advanced on its way is."""
         counted = Counter(state for _, state in self.posts.values())
-        if not self.posts or self.state is None:
-            return self.state or "not planned"
-        what = "notice" if self.state in ("failed", "skipped") else "posting"
-        for state in ("sending", "sent"):
+        for state in ("sending", "sent", "pending"):
             if counted[state]:
-                return f"{what}, {'some ' if state == 'sent' else ''}{state}"
-        return f"{what}, pending"
+                return f"{self._phase}, {'some ' if state == 'sent' else ''}{state}"
+        return self.state or "not planned"
+
+    def name_of(self, channel: str) -> str:
+        """The row of one post that is still open."""
+        found = self.posts.get(channel)
+        return self.name if found is None else f"{self._phase}, {found[1]}"
+
+    @property
+    def _phase(self) -> str:
+        return "notice" if self.state in ("failed", "skipped") else "posting"
 
 
-def read(database: Path, key: str) -> Standing:
-    """The standing of one run. A reader that only reads leaves a crash as it was."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """The standings of the runs of a round, by key and oldest first."""
+
+    runs: dict[str, Standing]
+
+    @property
+    def current(self) -> Standing:
+        """The newest run."""
+        return list(self.runs.values())[-1]
+
+    @property
+    def over(self) -> bool:
+        return all(run.over for run in self.runs.values())
+
+    @property
+    def under_way(self) -> bool:
+        """Between the plan of the first and the end of the last."""
+        return not self.over and any(run.state is not None for run in self.runs.values())
+
+    @property
+    def name(self) -> str:
+        """The row of a kill: of the newest run that is planned."""
+        return next(
+            (run.name for run in reversed(self.runs.values()) if run.state is not None), "not planned"
+        )
+
+    def waiting(self, channels: Sequence[str]) -> dict[Target, str]:
+        """Who still waits for what, with the row each belongs to."""
+        return {
+            (key, channel): run.name_of(channel)
+            for key, run in self.runs.items()
+            for channel in channels
+            if run.under_way and run.open(channel)
+        }
+
+    @property
+    def waits_until(self) -> datetime | None:
+        """Nothing happens before; None while something is due."""
+        instants = [run.waits_until for run in self.runs.values() if not run.over]
+        return None if None in instants else min((each for each in instants if each), default=None)
+
+
+def read(database: Path, keys: Sequence[str]) -> View:
+    """The standing of some runs. A reader that only reads leaves a crash as it was."""
     db = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)
     try:
         db.execute("BEGIN")
-        run = db.execute(
-            "SELECT state, attempts, next_try FROM planned_runs WHERE key = ?", (key,)
-        ).fetchone()
-        if run is None:
-            return Standing()
-        sql = "SELECT channel_id, what, state, next_try FROM posts WHERE key = ?"
-        posts = db.execute(sql, (key,)).fetchall()
+        return View({key: _standing(db, key) for key in keys})
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
-            return Standing()
+            return View(dict.fromkeys(keys, Standing()))
         raise
     finally:
         db.close()
+
+
+def _standing(db: sqlite3.Connection, key: str) -> Standing:
+    run = db.execute("SELECT state, attempts, next_try FROM planned_runs WHERE key = ?", (key,)).fetchone()
+    if run is None:
+        return Standing()
+    sql = "SELECT channel_id, what, state, next_try FROM posts WHERE key = ?"
+    posts = db.execute(sql, (key,)).fetchall()
     return Standing(
         run[0],
         run[1],

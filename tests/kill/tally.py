@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.table import Table
+
+from tests.kill.standing import Target
 
 UNTOUCHED = "settled before a kill"
 ORDER = (
@@ -19,30 +20,43 @@ COUNTS = ("posts", "lost", "doubled", "late", "told it was skipped")
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One kill between a run's plan and its end: what the ledger said then, and who had no message yet."""
+    """One kill between a run's plan and its end: how the ledger stood, and every channel that waited."""
 
     standing: str
-    waiting: frozenset[str]
+    waiting: dict[Target, str]
     takeover: bool
     """Whether a second process stood by and went on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One run from before its plan to its end: what each channel got, as titles of messages."""
+    """A run or several, from the first plan to the last end: what each channel got of each, as heads of messages."""
 
-    key: str
     kills: tuple[Kill, ...]
-    got: dict[str, list[str]]
+    got: dict[Target, list[str]]
+    strange: tuple[str, ...] = ()
+    """Messages that tell of no run of the round."""
     ended: int = 0
     """Processes that ended by themselves."""
     trouble: str | None = None
     """Why it was given up, with the last words of the process; None when it came to its end."""
 
-    def row_of(self, channel: str) -> str:
+    def row_of(self, target: Target) -> str:
         """The last kill that found a channel waiting."""
-        found = [kill.standing for kill in self.kills if channel in kill.waiting]
+        found = [kill.waiting[target] for kill in self.kills if target in kill.waiting]
         return found[-1] if found else UNTOUCHED
+
+    @property
+    def wrong(self) -> bool:
+        return any(len(heads) != 1 for heads in self.got.values()) or bool(self.strange or self.trouble)
+
+    def __str__(self) -> str:
+        lines = [f"after kills at {[kill.standing for kill in self.kills]}:"]
+        lines += [
+            f"{key} in {channel}: {heads}" for (key, channel), heads in self.got.items() if len(heads) != 1
+        ]
+        lines += [f"told of no run: {head}" for head in self.strange]
+        return "\n".join([*lines, *([self.trouble] if self.trouble else [])])
 
 
 @dataclass
@@ -57,11 +71,13 @@ class Tally:
 
     @property
     def lost(self) -> int:
-        return sum(not titles for each in self.rounds for titles in each.got.values())
+        return sum(not heads for each in self.rounds for heads in each.got.values())
 
     @property
     def doubled(self) -> int:
-        return sum(len(titles) > 1 for each in self.rounds for titles in each.got.values())
+        return sum(
+            sum(len(heads) > 1 for heads in each.got.values()) + len(each.strange) for each in self.rounds
+        )
 
     @property
     def ended(self) -> int:
@@ -85,34 +101,28 @@ class Tally:
         table.add_row("all", *(str(total[each]) for each in ("kills", "takeovers", *COUNTS)), style="bold")
         console.print(table)
         for each in self.wrong():
-            console.print(each, highlight=False, markup=False)
+            console.print(str(each), highlight=False, markup=False)
 
     def _counted(self) -> dict[str, Counter[str]]:
         counted: dict[str, Counter[str]] = {}
         for each in self.rounds:
             for kill in each.kills:
                 counted.setdefault(kill.standing, Counter()).update(kills=1, takeovers=int(kill.takeover))
-            for channel, titles in each.got.items():
-                counted.setdefault(each.row_of(channel), Counter()).update(_facts(titles))
+            for target, heads in each.got.items():
+                counted.setdefault(each.row_of(target), Counter()).update(_facts(heads))
         return counted
 
-    def wrong(self) -> Iterable[str]:
-        """A line for each round with a lost or doubled post or that never ended."""
-        for each in self.rounds:
-            bad = {channel: titles for channel, titles in each.got.items() if len(titles) != 1}
-            if bad or each.trouble:
-                kills = [kill.standing for kill in each.kills]
-                yield f"{each.key}: after kills at {kills}: {bad}" + (
-                    f"\n{each.trouble}" if each.trouble else ""
-                )
+    def wrong(self) -> list[Round]:
+        """Rounds with a lost or doubled post, or that never ended."""
+        return [each for each in self.rounds if each.wrong]
 
 
-def _facts(titles: list[str]) -> dict[str, int]:
-    text = " ".join(titles).casefold()
+def _facts(heads: list[str]) -> dict[str, int]:
+    text = " ".join(heads).casefold()
     return {
         "posts": 1,
-        "lost": int(not titles),
-        "doubled": int(len(titles) > 1),
-        "late": int("late" in text.split()),
+        "lost": int(not heads),
+        "doubled": int(len(heads) > 1),
+        "late": int("late: " in text),
         "told it was skipped": int("skipped" in text or "failed" in text),
     }

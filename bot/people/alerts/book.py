@@ -11,7 +11,6 @@ from sqlite_utils import Database
 from bot.failures import InputError
 from bot.people.alerts.beginning import Begun, look_now, sample_of
 from bot.people.alerts.evaluation import evaluate_run
-from bot.people.alerts.frame import has_pairs
 from bot.people.alerts.look import Stored
 from bot.people.alerts.outbox import drop_empty, replan
 from bot.people.alerts.rows import STORED, keep_settings, settings_of, stored_of
@@ -145,11 +144,14 @@ class Alerts:
         with self.store.reading() as db:
             return sample_of(db, look_now(db, rule, hint), now)
 
-    def pairs(self) -> list[str]:
-        """The pairs of the newest run that measured any, by name; empty while there is none."""
-        sql = "SELECT pair FROM pair_observations WHERE run_id = (SELECT max(run_id) FROM pair_observations)"
+    def pairs(self) -> dict[str, str]:
+        """The pairs measured last: id -> `GLD / SLV`; empty while no run has any."""
+        sql = (
+            "SELECT pair, leg_a, leg_b FROM pair_observations"
+            " WHERE run_id = (SELECT max(run_id) FROM pair_observations) ORDER BY pair"
+        )
         with self.store.reading() as db:
-            return sorted(pair for (pair,) in db.execute(sql)) if has_pairs(db) else []
+            return {pair: f"{leg_a} / {leg_b}" for pair, leg_a, leg_b in db.execute(sql)}
 
     def settings(self, user_id: int) -> PersonSettings:
         """When the person wants to hear."""

@@ -14,8 +14,7 @@ from bot.cards.card import PREFIX, Button
 from bot.cards.text import stamp
 from bot.failures import InputError, Reported
 from bot.people.alerts.book import Alerts
-from bot.people.alerts.deliveries import Deliveries
-from bot.people.alerts.home import alerts_of, market_hint, own_rules
+from bot.people.alerts.home import home_of, market_hint, own_rules
 from bot.people.alerts.inputs import cooldown_of, days_of
 from bot.people.alerts.rules import CROSSINGS, LEVELLED, News, Rule
 from bot.people.alerts.words import hours_text
@@ -73,7 +72,7 @@ class AlertButton(
             if self.action == "list":
                 await show_rules(interaction)
                 return
-            alerts = alerts_of(bot)
+            alerts = home_of(bot).alerts
             rule = await bot.service.desk(lambda: alerts.find(self.user_id, self.rule_id))
             if rule is None:
                 raise InputError(GONE)
@@ -171,13 +170,14 @@ def digest_view(user_id: int) -> discord.ui.View:
 async def show_rules(interaction: Pressed) -> None:
     """Answer with the person's rules; what could not be delivered is on it and counts as read then."""
     bot: VarianceBot = interaction.client
-    user_id = interaction.user.id
+    user_id, home = interaction.user.id, home_of(bot)
     await interaction.response.defer(thinking=True, ephemeral=True)
-    card, letters = await own_rules(bot, user_id)
-    await interaction.followup.send(ephemeral=True, **message_of(card))
-    if letters:
-        now, deliveries = bot.now(), Deliveries(bot.service.store)
-        await bot.service.desk(lambda: deliveries.shown(user_id, letters, now))
+    async with home.showing:
+        card, letters = await own_rules(bot, user_id)
+        await interaction.followup.send(ephemeral=True, **message_of(card))
+        if letters:
+            now = bot.now()
+            await bot.service.desk(lambda: home.deliveries.shown(user_id, letters, now))
 
 
 async def say(interaction: Pressed, text: str, *items: AlertButton) -> None:

@@ -20,7 +20,8 @@ from bot.cards.card import Card
 from bot.cards.embed import to_message
 from bot.cards.gates import failures
 from bot.people.alerts.buttons import digest_view, news_view
-from bot.people.alerts.deliveries import Deliveries, Letter
+from bot.people.alerts.deliveries import Letter
+from bot.people.alerts.home import home_of
 from bot.people.alerts.rules import News
 from bot.posting import direct, missing_permissions
 
@@ -45,7 +46,7 @@ class Courier:
 
     def __init__(self, bot: VarianceBot) -> None:
         self._bot = bot
-        self._deliveries = Deliveries(bot.service.store)
+        self._deliveries = home_of(bot).deliveries
         self._busy = asyncio.Lock()
         self._slots = asyncio.Semaphore(AT_ONCE)
 
@@ -117,8 +118,8 @@ class Courier:
             except (discord.Forbidden, discord.NotFound) as error:
                 log.warning("channel closed to an alert", channel=place[1], code=error.code)
         note = f"Meant for <#{place[1]}>, where I may not post any more."
-        await _off(lambda: self._deliveries.turned(letter.id, note))
-        await self._direct(letter, note)
+        if await _off(lambda: self._deliveries.turned(letter.id, note)):
+            await self._direct(letter, note)
 
     async def _settle_arrived(self, letter: Letter, place: discord.abc.Messageable) -> bool:
         """Whether a try that was cut off had arrived after all; then it is marked so."""

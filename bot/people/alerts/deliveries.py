@@ -26,6 +26,10 @@ _KEEP = (
     "UPDATE alert_deliveries SET state = 'kept' WHERE state = 'pending' AND channel_id IS NULL"
     " AND next_try <= ? AND user_id IN (SELECT user_id FROM alert_settings WHERE dm_closed_at IS NOT NULL)"
 )
+_KEEP_ONE = (
+    "UPDATE alert_deliveries SET state = 'kept' WHERE id = ?"
+    " AND user_id IN (SELECT user_id FROM alert_settings WHERE dm_closed_at IS NOT NULL)"
+)
 _DUE = (
     "SELECT d.id FROM alert_deliveries d WHERE (d.state = 'pending' AND d.next_try <= ?)"
     " OR d.state = 'sending' ORDER BY d.next_try, d.id"
@@ -117,10 +121,18 @@ class Deliveries:
         sql = "UPDATE alert_deliveries SET state = 'failed', reason = ?, ended_at = ? WHERE id = ?"
         self._store.write(lambda db: db.execute(sql, (reason, now.isoformat(), delivery_id)))
 
-    def turned(self, delivery_id: int, note: str) -> None:
-        """It goes to the person directly, because the channel takes no posts; the note says so."""
-        sql = "UPDATE alert_deliveries SET guild_id = NULL, channel_id = NULL, reason = ? WHERE id = ?"
-        self._store.write(lambda db: db.execute(sql, (note, delivery_id)))
+    def turned(self, delivery_id: int, note: str) -> bool:
+        """The channel takes no posts: it goes to the person directly, and the note says so.
+
+        False when the person's messages are closed as well; it is kept then.
+        """
+
+        def work(db: Database) -> bool:
+            sql = "UPDATE alert_deliveries SET guild_id = NULL, channel_id = NULL, reason = ? WHERE id = ?"
+            db.execute(sql, (note, delivery_id))
+            return not db.execute(_KEEP_ONE, (delivery_id,)).rowcount
+
+        return self._store.write(work)
 
     def closed(self, letter: Letter, now: datetime) -> None:
         """The person takes no direct messages: remembered, and this one kept."""

@@ -189,18 +189,16 @@ class _Judge:
     def _state(self, seen: Look, rule: int, watched: Watched) -> tuple[str, str, str, int]:
         """The row of alert_states after the look."""
         stored, span = seen.stored[rule], seen.span(rule)
-        names = seen.keys[span]
-        cooling = {
-            name: until for name, until in json.loads(stored.cooling).items() if until > self._now.timestamp()
-        }
+        names, now = seen.keys[span], self._now.timestamp()
+        cooling = {name: until for name, until in json.loads(stored.cooling).items() if until > now}
         until = self._again_at(stored.rule).timestamp()
         cooling |= {seen.keys[entry]: until for entry in self._firing(seen, rule)}
         former = json.loads(stored.held)
         looked_at = watched.all_of(stored.rule)
         held = {name: former[name] for name in former if name in looked_at and name not in names}
-        for place, name in enumerate(names):
-            if seen.held[span.start + place]:
-                held[name] = former.get(name) or self._held(seen, rule, span.start + place)
+        for place in np.flatnonzero(seen.held[span]).tolist():
+            name = names[place]
+            held[name] = former.get(name) or self._held(seen, rule, span.start + place)
         packed = repacked(seen, rule, watched, self._vocabulary)
         return packed, _compact(cooling), _compact(held), stored.rule.id
 

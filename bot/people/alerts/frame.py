@@ -20,6 +20,8 @@ PASSED = "passed"
 THRESHOLD = "threshold"
 HEADROOM = "headroom"
 """A pair's correlation less its threshold: below 0 the pair is broken."""
+NO_DATA = "no data"
+"""The signal of a pair that could not be told of."""
 LISTED, NOT_LISTED = "in the list", "not in the list"
 WORDS = ("regime", "signal")
 _ALWAYS = ("symbol", "passed", "missing_reason", "regime", "signal", "earnings_days", "earnings_date")
@@ -80,12 +82,12 @@ def load_frame(db: Database, facts: RunFacts, columns: Collection[str], vocabula
     """A stored run with the metric columns named, besides the few that every condition needs.
 
     Names that could not be measured hold nothing; those ruled out early were judged and hold what they
-    have. Pairs are left out where the record has no table of them.
+    have. A pair that could not be told of has no signal.
     """
     wanted = sorted(set(columns) & set(NAME_METRICS) - set(_ALWAYS))
     names = _rows(db, "observations", (*_ALWAYS, *wanted), facts.run_id)
     held = [row for row in names if row["missing_reason"] in (None, EARLY)]
-    pairs = _rows(db, "pair_observations", _PAIR_COLUMNS, facts.run_id) if has_pairs(db) else []
+    pairs = _rows(db, "pair_observations", _PAIR_COLUMNS, facts.run_id)
     rows = [*held, *pairs]
     keys = (*(row["symbol"] for row in held), *(PAIR_PREFIX + row["pair"] for row in pairs))
     numbers = {column: _floats(rows, column) for column in (*wanted, "earnings_days", PASSED, *PAIR_METRICS)}
@@ -101,12 +103,6 @@ def load_frame(db: Database, facts: RunFacts, columns: Collection[str], vocabula
     )
 
 
-def has_pairs(db: Database) -> bool:
-    """Whether the record keeps pairs."""
-    sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'pair_observations'"
-    return db.execute(sql).fetchone() is not None
-
-
 def _rows(db: Database, table: str, columns: Sequence[str], run_id: int) -> list[dict[str, Any]]:
     named = ", ".join(f'"{column}"' for column in columns)
     # Only names of this package go into the text.
@@ -119,7 +115,7 @@ def _floats(rows: Iterable[dict[str, Any]], column: str) -> FloatArray:
 
 
 def _codes(words: Iterable[str | None], vocabulary: Vocabulary) -> IntArray:
-    return np.array([vocabulary.code(word) for word in words], dtype=np.int64)
+    return np.array([vocabulary.code(None if word == NO_DATA else word) for word in words], dtype=np.int64)
 
 
 def _report(row: dict[str, Any], session: date) -> int:

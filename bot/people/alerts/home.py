@@ -1,7 +1,8 @@
-"""The one Alerts of a bot, and what commands and buttons answer with."""
+"""What commands, buttons and the courier of one bot share."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -9,20 +10,31 @@ import discord
 
 from bot.cards.alerts import rules_card
 from bot.cards.card import Card
-from bot.people.alerts.book import MOST_RULES, Alerts
+from bot.people.alerts.book import MOST_RULES
 from bot.people.alerts.deliveries import Deliveries, Letter
 from bot.people.alerts.rules import News
 
 if TYPE_CHECKING:
     from bot.app import VarianceBot
 
-_HOMES: WeakKeyDictionary[discord.Client, Alerts] = WeakKeyDictionary()
+
+class Home:
+    """Rules, deliveries, and one lock."""
+
+    def __init__(self, bot: VarianceBot) -> None:
+        self.alerts = bot.alerts
+        self.deliveries = Deliveries(bot.service.store)
+        self.showing = asyncio.Lock()
+        """Held while kept messages are shown: two commands at once do not show them twice."""
 
 
-def alerts_of(bot: VarianceBot) -> Alerts:
-    """The alerts of a bot's record; their tables are looked at once a bot."""
+_HOMES: WeakKeyDictionary[discord.Client, Home] = WeakKeyDictionary()
+
+
+def home_of(bot: VarianceBot) -> Home:
+    """The one home of a bot."""
     if bot not in _HOMES:
-        _HOMES[bot] = Alerts(bot.service.store)
+        _HOMES[bot] = Home(bot)
     return _HOMES[bot]
 
 
@@ -33,13 +45,12 @@ def market_hint(bot: VarianceBot) -> int | None:
 
 async def own_rules(bot: VarianceBot, user_id: int) -> tuple[Card, list[Letter]]:
     """A person's rules as a card, and the letters on it that count as read once it was shown."""
-    alerts, now = alerts_of(bot), bot.now()
-    deliveries = Deliveries(bot.service.store)
+    home, now = home_of(bot), bot.now()
 
     def read() -> tuple[Card, list[Letter]]:
-        kept = deliveries.undelivered(user_id, "kept")
-        failed = deliveries.undelivered(user_id, "failed")
-        entries, settings = alerts.of_person(user_id), alerts.settings(user_id)
+        kept = home.deliveries.undelivered(user_id, "kept")
+        failed = home.deliveries.undelivered(user_id, "failed")
+        entries, settings = home.alerts.of_person(user_id), home.alerts.settings(user_id)
         card = rules_card(entries, MOST_RULES, settings, news_in(kept), news_in(failed), now)
         return card, [*kept, *failed]
 

@@ -59,12 +59,8 @@ class Look:
     before: IntArray
     was_held: BoolArray
     outcome: Outcome
-    missing: BoolArray
-
-    @property
-    def held(self) -> BoolArray:
-        """Entries that wait: held back now, or before and missing now."""
-        return self.outcome.held | (self.was_held & self.missing)
+    held: BoolArray
+    """Entries that wait: held back now, or before and missing now."""
 
     @property
     def changed(self) -> BoolArray:
@@ -133,7 +129,9 @@ def look(
         ends.append(len(keys))
     entries = _Entries(stored, frame, np.array(rows, dtype=np.int64), np.diff(ends, prepend=0))
     quiet = np.array(cooling, dtype=np.float64) > now.timestamp()
-    before = np.array(seen, dtype=np.int64)
+    before, waited = np.array(seen, dtype=np.int64), np.array(held, dtype=np.bool_)
+    outcome = entries.judged(before, quiet)
+    missing = np.isnan(entries.values) & (entries.words == UNKNOWN)
     return Look(
         stored=stored,
         keys=keys,
@@ -142,9 +140,9 @@ def look(
         words=entries.words,
         dates=entries.dates,
         before=before,
-        was_held=np.array(held, dtype=np.bool_),
-        outcome=entries.judged(before, quiet),
-        missing=np.isnan(entries.values) & (entries.words == UNKNOWN),
+        was_held=waited,
+        outcome=outcome,
+        held=outcome.held | (waited & missing),
     )
 
 
@@ -170,9 +168,9 @@ def packed(codes: Mapping[str, int], condition: Condition, vocabulary: Vocabular
 def repacked(look: Look, rule: int, watched: Watched, vocabulary: Vocabulary) -> str:
     """The column `seen` of a rule after a look; names it no longer looks at are forgotten."""
     each, span = look.stored[rule], look.span(rule)
-    former = remembered(each, vocabulary)
-    codes = {key: former[key] for key in watched.all_of(each.rule) if key in former}
+    codes = remembered(each, vocabulary)
     codes.update(zip(look.keys[span], look.outcome.seen[span].tolist(), strict=True))
+    codes = {key: codes[key] for key in watched.all_of(each.rule) if key in codes}
     return packed(codes, each.rule.wish.condition, vocabulary)
 
 

@@ -9,8 +9,7 @@ import structlog
 
 from bot.buttons import message_of
 from bot.cards.alerts import kept_card
-from bot.people.alerts.deliveries import Deliveries
-from bot.people.alerts.home import alerts_of, news_in
+from bot.people.alerts.home import home_of, news_in
 
 if TYPE_CHECKING:
     from bot.app import VarianceBot
@@ -23,16 +22,17 @@ async def pending_notice(bot: VarianceBot, interaction: discord.Interaction[Any]
 
     What Discord does not take stays for the next command. Raises StoreError when the file cannot be used.
     """
-    user_id = interaction.user.id
-    alerts_of(bot)
-    deliveries = Deliveries(bot.service.store)
-    letters = await bot.service.desk(lambda: deliveries.undelivered(user_id, "kept"))
-    if not letters or not interaction.response.is_done():
+    user_id, home = interaction.user.id, home_of(bot)
+    if not interaction.response.is_done():
         return
-    try:
-        await interaction.followup.send(ephemeral=True, **message_of(kept_card(news_in(letters))))
-    except discord.HTTPException as error:
-        log.warning("kept alerts could not be shown", status=error.status, code=error.code)
-        return
-    now = bot.now()
-    await bot.service.desk(lambda: deliveries.shown(user_id, letters, now))
+    async with home.showing:
+        letters = await bot.service.desk(lambda: home.deliveries.undelivered(user_id, "kept"))
+        if not letters:
+            return
+        try:
+            await interaction.followup.send(ephemeral=True, **message_of(kept_card(news_in(letters))))
+        except discord.HTTPException as error:
+            log.warning("kept alerts could not be shown", status=error.status, code=error.code)
+            return
+        now = bot.now()
+        await bot.service.desk(lambda: home.deliveries.shown(user_id, letters, now))

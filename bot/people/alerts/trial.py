@@ -9,7 +9,7 @@ import discord
 from bot.cards.alerts import HOW_TO_OPEN
 from bot.cards.card import Card
 from bot.cards.embed import to_message
-from bot.people.alerts.deliveries import Deliveries
+from bot.people.alerts.home import home_of
 from bot.people.alerts.rules import Rule
 from bot.posting import direct, missing_permissions
 
@@ -39,7 +39,7 @@ async def try_way(bot: VarianceBot, rule: Rule, card: Card, view: discord.ui.Vie
 
 
 async def _direct(bot: VarianceBot, user_id: int, card: Card, view: discord.ui.View) -> str:
-    deliveries, now = Deliveries(bot.service.store), bot.now()
+    deliveries, now = home_of(bot).deliveries, bot.now()
     try:
         await direct(bot, user_id, card, view=view)
     except (discord.Forbidden, discord.NotFound):

@@ -16,7 +16,7 @@ from bot.cards.screen import post_card, screen_card
 from bot.cards.status import Status, status_card
 from bot.cards.table import LANGUAGES, numbers
 from engine.screen.result import Coverage
-from tests.bot.cards.builders import ASOF, a_history, a_miss, a_row, a_run, a_screen, simulated_run
+from tests.bot.cards.builders import a_history, a_miss, a_row, a_run, a_screen, simulated_run
 
 ENGLISH = re.compile(r"\d\.(?!\d{3}(?!\d))\d")
 """A point before decimals; before exactly three digits it may part thousands."""
@@ -31,8 +31,8 @@ STATUS = Status(
     last_run=a_run(),
     last_run_id=12,
     coverage=Coverage(5_200, 5_100, 14, {"no option quotes": 100}),
-    next_run=ASOF,
-    next_kind="close",
+    clock=None,
+    sources=("yahoo is silent.",),
     runs_stored=1_250,
     observations_stored=31_450,
     database_bytes=41_230_000,

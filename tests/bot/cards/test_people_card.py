@@ -102,7 +102,7 @@ def test_what_goes_is_counted_by_kind() -> None:
         "**Watchlist** 1 row deleted",
         "**Settings of a server** your id taken out of 3 rows",
     )
-    assert "old pages" in done.details[-1]
+    assert "its old pages" in done.details[-1]
     assert going_card({}, {}, done=True).headline == "Nothing is stored about you."
 
 

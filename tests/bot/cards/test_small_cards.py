@@ -9,10 +9,23 @@ from bot.cards.embed import to_message
 from bot.cards.error import error_card
 from bot.cards.help import help_card
 from bot.cards.method import method_card
-from bot.cards.status import Status, bytes_text, duration, status_card
+from bot.cards.status import ClockStatus, Status, bytes_text, duration, status_card
 from engine.screen.glossary import METRICS, TERMS
 from engine.screen.result import Coverage
 from tests.bot.cards.builders import ASOF, a_run, shown, simulated_run
+
+
+def a_clock(**parts):
+    facts = {
+        "next_run": ASOF + timedelta(days=1),
+        "next_kind": "close, 2026-04-30",
+        "under_way": (),
+        "overdue": (),
+        "missed": (),
+        "queued": 0,
+        "paused": False,
+    }
+    return ClockStatus(**(facts | parts))
 
 
 def a_status(**parts):
@@ -24,8 +37,8 @@ def a_status(**parts):
         "last_run": run,
         "last_run_id": 12 if run else None,
         "coverage": Coverage(124, 118, 14, {"no option quotes": 6}) if run else None,
-        "next_run": ASOF + timedelta(days=1),
-        "next_kind": "close",
+        "clock": a_clock(),
+        "sources": None,
         "runs_stored": 250,
         "observations_stored": 31_000,
         "database_bytes": 41_000_000,
@@ -83,20 +96,44 @@ def test_status_of_a_running_bot():
         "uptime    1 d 2 h",
         "latency   41 ms",
         "servers   3",
+        "queue     0 messages",
         "version   0.1.0",
     ]
     unix = int(ASOF.timestamp()) + 86_400
-    assert card.sentence == f"Next run: close, <t:{unix}:f> (<t:{unix}:R>)."
+    assert card.sentence == f"Next run: close, 2026-04-30, <t:{unix}:f> (<t:{unix}:R>)."
     assert "118 of 124 names, 6 without data (no option quotes 6)" in card.asof
     assert "<t:" not in card.footer
 
 
 def test_status_before_the_first_run():
-    card = status_card(a_status(run=None, next_run=None, next_kind=None, latency_ms=None))
+    card = status_card(a_status(run=None, clock=None, latency_ms=None))
     assert card.headline == "No run yet"
-    assert card.sentence == "No run is scheduled."
+    assert card.sentence == "No run is scheduled: this market stands still."
     assert "latency   ?" in card.table
     assert card.state == "info"
+
+
+def test_an_overdue_run_turns_the_status_red_whatever_the_last_one_was():
+    card = status_card(a_status(clock=a_clock(overdue=("2026-04-30/open", "2026-04-30/close"))))
+    assert card.state == "outage"
+    assert card.headline.startswith("Overdue: 2026-04-30/open, 2026-04-30/close")
+
+
+def test_status_tells_what_was_missed_newest_first_what_waits_and_which_source_is_silent():
+    missed = tuple((f"2026-04-{day}/close", "the bot was not running then") for day in (10, 13, 14, 15))
+    clock = a_clock(missed=missed, queued=3, under_way=("2026-04-30/open (computing)",), paused=True)
+    card = status_card(a_status(clock=clock, sources=("yahoo is silent. Wait.",)))
+    assert "queue     3 messages" in card.table
+    assert "Paused by the owner" in card.sentence
+    assert "Under way: 2026-04-30/open" in card.sentence
+    text = " ".join(card.details)
+    assert "yahoo is silent. Wait." in text
+    assert text.index("2026-04-15/close") < text.index("2026-04-13/close")
+    assert "and 1 more" in text
+
+
+def test_sources_that_all_answer_are_said_to():
+    assert "Every source answered" in " ".join(status_card(a_status(sources=())).details)
 
 
 def test_status_wears_the_state_and_reason_of_the_last_run():

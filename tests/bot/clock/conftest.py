@@ -148,6 +148,7 @@ def clocked(make_bot: MakeBot, markets: Markets, empty: Path) -> Any:
 
     def make(**options: Any) -> VarianceBot:
         given: dict[str, Any] = {"path": empty, "schedule": Schedule(), "universe": FEW, "realm": "simulated"}
+        given["by_hand"] = True
         return make_bot(markets, **(given | options))
 
     return make
@@ -157,7 +158,8 @@ def clocked(make_bot: MakeBot, markets: Markets, empty: Path) -> Any:
 async def street_of(
     bot: VarianceBot, clock: Clock, markets: Markets, **options: Any
 ) -> AsyncIterator[Street]:
-    async with discord_around(bot, clock, **options) as world:
+    # A loaded machine takes its time.
+    async with discord_around(bot, clock, settle_timeout=30.0, **options) as world:
         yield Street(world, markets, clock)
 
 

@@ -63,7 +63,8 @@ def test_a_dead_process_of_this_machine_is_followed_at_once(store: Store) -> Non
     script = (
         "import sys; from pathlib import Path; from datetime import datetime;"
         "from bot.clock.lease import Lease; from engine.record.store import Store;"
-        "print(Lease(Store.open(Path(sys.argv[1]))).acquire(datetime.fromisoformat(sys.argv[2])), flush=True);"
+        "lease = Lease(Store.open(Path(sys.argv[1])));"
+        "print(lease.acquire(datetime.fromisoformat(sys.argv[2])), flush=True);"
         "sys.stdin.read()"
     )
     root = Path(__file__).resolve().parents[3]

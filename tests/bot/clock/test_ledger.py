@@ -144,7 +144,7 @@ def test_a_nonce_is_fixed_short_and_of_one_run_and_channel() -> None:
 async def test_two_years_are_entered_run_by_run_however_irregular_the_looks(
     street: Street, markets: Markets
 ) -> None:
-    """Looks at random instants, naps of days, a clock that jumps ahead and back: no run twice, none left out."""
+    """Looks at random instants, naps of days, a clock that jumps about: no run twice, none left out."""
     chance = random.Random(4)
     clock: MarketClock = street.clock
     clock.halt()

@@ -19,6 +19,7 @@ from bot.people.archive import archive
 from bot.people.data import OTHERS, Deleted, PersonalData, personal_tables
 from bot.people.kept import NEVER
 from bot.people.watchlists import Watchlists
+from engine.errors import StoreError
 from engine.record.store import Store
 
 NOW = datetime(2026, 1, 2, 15, 0, tzinfo=UTC)
@@ -108,8 +109,8 @@ def test_an_export_holds_all_of_one_person_and_nothing_of_another(data: Personal
 
 def test_deletion_takes_rows_and_names_and_leaves_the_others(data: PersonalData, path: Path) -> None:
     before = everything(path)
-    assert data.count(ANN) == Deleted(OF_ANN, {"servers": 2}, False)
-    assert data.delete(ANN) == Deleted(OF_ANN, {"servers": 2}, True)
+    assert data.count(ANN) == Deleted(OF_ANN, {"servers": 2})
+    assert data.delete(ANN) == Deleted(OF_ANN, {"servers": 2})
     after = everything(path)
     assert after["servers"] == sorted([(ANN % 1000, None, None), (BEN % 1000, BEN, None)])
     for table, records in after.items():
@@ -117,7 +118,7 @@ def test_deletion_takes_rows_and_names_and_leaves_the_others(data: PersonalData,
             rest = [record for record in before[table] if not belongs_to_ann(table, record)]
             assert records == rest, table
     assert data.export(ANN) == {}
-    assert data.count(ANN) == Deleted({}, {}, False)
+    assert data.count(ANN) == Deleted({}, {})
 
 
 def belongs_to_ann(table: str, record: tuple[Any, ...]) -> bool:
@@ -132,7 +133,8 @@ def test_nothing_of_a_person_is_left_in_the_bytes_of_the_file(
     lists.add(ANN, [f"N{number}" for number in range(48)], NOW)
     lists.remove(ANN, [f"N{number}" for number in range(0, 48, 2)])
     lists.replace(ANN, ["T"], NOW)
-    assert data.delete(ANN).overwritten
+    data.delete(ANN)
+    assert data.empty_log()
     store.close()
     with Store.open(path) as again:
         assert Watchlists(again).symbols(ANN) == []
@@ -147,8 +149,9 @@ def test_nothing_of_a_person_is_left_in_the_bytes_of_the_file(
 def test_a_reader_in_the_way_leaves_the_log_for_later(data: PersonalData, store: Store) -> None:
     with store.reading() as db:
         db.execute("SELECT count(*) FROM watched").fetchone()
-        gone = data.delete(ANN)
-    assert not gone.overwritten
+        data.delete(ANN)
+        assert not data.empty_log(wait=0.05)
+    assert data.empty_log()
     assert data.export(ANN) == {}
 
 
@@ -160,7 +163,7 @@ def test_a_deletion_that_fails_takes_nothing(data: PersonalData, store: Store, p
     )
     store.write(lambda db: db.execute("INSERT INTO stubborn (made_by) VALUES (?)", (ANN,)))
     before = everything(path)
-    with pytest.raises(Exception, match="NOT NULL"):
+    with pytest.raises(StoreError, match="NOT NULL"):
         data.delete(ANN)
     assert everything(path) == before
 

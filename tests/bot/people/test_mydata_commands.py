@@ -14,7 +14,7 @@ import pytest
 
 from bot.people.data import personal_tables
 from bot.people.kept import KEPT, NEVER
-from tests.bot.conftest import Clock, MakeBot, World, answer_of, discord_around, labels_of, text_of
+from tests.bot.conftest import Clock, Desk, MakeBot, World, answer_of, discord_around, labels_of, text_of
 from tests.bot.people import schema
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "privacy.md"
@@ -79,6 +79,25 @@ async def test_what_was_deleted_is_gone_from_the_reopened_file(
     held = b"".join(file.read_bytes() for file in database.parent.glob("record.db*"))
     assert str(person).encode() not in held
     assert person.to_bytes(8, "big") not in held
+
+
+async def test_alert_rules_and_the_setup_of_a_server_go_with_the_person(desk: Desk) -> None:
+    world, boss = desk.world, desk.boss
+    await desk.ask("setup", channel=desk.channel)
+    await desk.ask("alert add", on="KO", when="enters")
+    question = await desk.ask("mydata delete")
+    text = text_of(question)
+    assert "Alert rules** 1 row will be deleted" in text
+    assert "Settings of a server** your id will be taken out of 1 row" in text
+    await world.press(question, "Delete everything", by=boss)
+    assert "Alert rules** 1 row deleted" in text_of(question)
+    assert desk.stored.configured_by is None, "the server keeps its settings"
+    assert desk.stored.channel_id == desk.channel.id
+    with world.bot.service.store.reading() as db:
+        for table in ("alert_rules", "alert_states", "alert_settings"):
+            assert db.table(table).count == 0
+    await world.rest()
+    assert "Nothing is stored about you" in text_of(await desk.ask("mydata export"))
 
 
 async def test_an_old_question_deletes_nothing(world: World) -> None:

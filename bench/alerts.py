@@ -25,7 +25,7 @@ from engine.screen.result import Coverage, Row, Run, Screen
 PEOPLE, NAMES, RULES = 1_000, 50, 20
 FEW = PEOPLE // 10
 UNIVERSE = 600
-ROUNDS = 3
+ROUNDS = 5
 FIRST = date(2026, 1, 5)
 BEGIN = datetime(2026, 1, 5, 21, 16, tzinfo=UTC)
 COOLDOWN = 72_000
@@ -35,6 +35,7 @@ TYPICAL = {
 }
 CONDITIONS = ("above", "below", "above", "below", "enters", "leaves", "regime", "signal", "earnings")
 REGIMES, SIGNALS = ("NORMAL", "COILED", "EXPANDING"), ("FAIR", "RICH", "DISCOUNT", "EVENT")
+TODAY, NEAR, NOON = 740_030, 5.0, 12.0
 _EMPTY = dict.fromkeys(metric.column for metric in METRICS)
 
 
@@ -158,93 +159,142 @@ def _row(name: int, day: int, session: date) -> Row:
 
 
 @dataclass
-class _Entries:
-    """Rule-names as columns: what they are about, what they remember, whether they are silent."""
+class _Day:
+    """One run and everybody's rules in memory: `seen` and `until` hold a row a rule and a column a name."""
 
     condition: Any
-    value: Any
+    column: Any
     level: Any
     band: Any
-    word: Any
-    days: Any
-    date: Any
+    lists: Any
+    market: Any
+    words: Any
+    dates: Any
     seen: Any
-    quiet: Any
+    until: Any
+
+    @classmethod
+    def made(cls, seed: int) -> _Day:
+        """Levels all over the range of values, so that much crosses and much does not."""
+        random, rules = np.random.default_rng(seed), PEOPLE * RULES
+        level = random.uniform(0.9, 1.3, rules)
+        dates = random.integers(740_000, 740_090, UNIVERSE)
+        seen = random.integers(ARMED, BEYOND + 1, (rules, NAMES))
+        return cls(
+            condition=random.integers(0, len(CONDITIONS), rules),
+            column=random.integers(0, len(TYPICAL), rules),
+            level=level,
+            band=np.array([NAME_METRICS["vrp_tactical"].band(each) for each in level]),
+            lists=np.array([random.choice(UNIVERSE, NAMES, replace=False) for _ in range(PEOPLE)]),
+            market=random.uniform(0.8, 1.4, (len(TYPICAL), UNIVERSE)),
+            words=random.integers(0, 4, UNIVERSE),
+            dates=dates,
+            seen=np.where(random.random((rules, NAMES)) < 0.02, UNKNOWN, seen),
+            until=random.uniform(0, 21, (rules, NAMES)),
+        )
 
 
 def _against_a_loop(seed: int) -> float:
     """How many times faster than a plain loop; both must find the same firings."""
-    entries = _entries(np.random.default_rng(seed))
-    columns = [getattr(entries, name).tolist() for name in _Entries.__dataclass_fields__]
-    found: list[int] = []
+    day = _Day.made(seed)
+    loop, found = _Loop(day), list[int]()
 
     def timed(work: Callable[[], int]) -> float:
         return seconds(lambda: found.append(work()))
 
-    ratio = timed(lambda: _loop(*columns)) / timed(lambda: _in_arrays(entries))
+    ratio = timed(loop.run) / timed(lambda: _in_arrays(day))
     assert found[0] == found[1] > 0, found
     return ratio
 
 
-def _entries(random: np.random.Generator) -> _Entries:
-    count = PEOPLE * RULES * NAMES
-    condition = np.repeat(random.integers(0, len(CONDITIONS), PEOPLE * RULES), NAMES)
-    level = np.repeat(random.uniform(0.9, 1.3, PEOPLE * RULES), NAMES)
-    metric = NAME_METRICS["vrp_tactical"]
-    band = np.repeat(np.array([metric.band(each) for each in level[::NAMES]]), NAMES)
-    family = np.array(CONDITIONS)[condition]
-    word, date_ = random.integers(0, 4, count), random.integers(740_000, 740_090, count)
-    seen = random.integers(ARMED, BEYOND + 1, count)
-    seen = np.where(np.isin(family, ("regime", "signal")), random.integers(0, 4, count), seen)
-    seen = np.where(family == "earnings", np.where(random.random(count) < 0.5, date_, NONE_TOLD), seen)
-    seen = np.where(random.random(count) < 0.02, UNKNOWN, seen)
-    value = np.where(random.random(count) < 0.01, np.nan, random.uniform(0.8, 1.4, count))
-    days = random.integers(0, 90, count).astype(np.float64)
-    quiet = random.random(count) < 0.05
-    return _Entries(condition, value, level, band, word, days, date_, seen, quiet)
-
-
-def _in_arrays(e: _Entries) -> int:
+def _in_arrays(day: _Day) -> int:
+    """Every rule on every name of its owner's list, a family at a time."""
     names = np.array(CONDITIONS)
-    sign = np.where(np.isin(names, ("below", "leaves")), -1.0, 1.0)[e.condition]
-    word, report = np.isin(names, ("regime", "signal"))[e.condition], (names == "earnings")[e.condition]
-    level = ~(word | report)
-    rises = crossings(
-        sign[level] * e.value[level],
-        sign[level] * e.level[level],
-        e.band[level],
-        e.seen[level],
-        e.quiet[level],
-    )
-    moved = changes(e.word[word], e.seen[word], e.quiet[word])
-    within = np.full(int(report.sum()), 5.0)
-    near = reports(e.days[report], e.date[report], within, e.seen[report], e.quiet[report])
-    return sum(int(outcome.fires.sum()) for outcome in (rises, moved, near))
-
-
-def _loop(*columns: list[Any]) -> int:
-    """Rule by rule, name by name."""
+    word, report = np.isin(names, ("regime", "signal")), names == "earnings"
+    sign = np.where(np.isin(names, ("below", "leaves")), -1.0, 1.0)
+    family = np.where(word, 1, np.where(report, 2, 0))[day.condition]
+    owner = np.repeat(np.arange(PEOPLE), RULES)
     fired = 0
-    after = []
-    for condition, value, level, band, word, days, date_, seen, quiet in zip(*columns, strict=True):
-        name = CONDITIONS[condition]
-        if name in ("regime", "signal"):
-            fires = word != UNKNOWN and seen != UNKNOWN and word != seen and not quiet
-            seen = word if fires or seen == UNKNOWN else seen
-        elif name == "earnings":
-            near = 0 <= days <= 5
-            fires = near and seen not in (UNKNOWN, date_) and not quiet
-            seen = date_ if fires or (near and seen == UNKNOWN) else NONE_TOLD if seen == UNKNOWN else seen
+    for which in range(3):
+        rules = np.flatnonzero(family == which)
+        members, seen, quiet = day.lists[owner[rules]], day.seen[rules], day.until[rules] > NOON
+        if which == 0:
+            turn = sign[day.condition[rules]][:, None]
+            values = turn * day.market[day.column[rules][:, None], members]
+            level, band = turn * day.level[rules][:, None], day.band[rules][:, None]
+            outcome = crossings(values, level, band, seen, quiet)
+        elif which == 1:
+            outcome = changes(day.words[members], seen, quiet)
         else:
-            down = name in ("below", "leaves")
-            beyond = value < level if down else value > level
-            fires = beyond and seen == ARMED and not quiet
-            if fires:
-                seen = BEYOND
-            elif seen == BEYOND and (value > level + band if down else value < level - band):
-                seen = ARMED
-            elif seen == UNKNOWN and value == value:
-                seen = BEYOND if beyond else ARMED
-        fired += fires
-        after.append(seen)
+            dates = day.dates[members]
+            outcome = reports((dates - TODAY).astype(np.float64), dates, np.array(NEAR), seen, quiet)
+        fired += int(outcome.fires.sum())
     return fired
+
+
+class _Loop:
+    """The same rule by rule and name by name, over the dictionaries one would keep for it."""
+
+    def __init__(self, day: _Day) -> None:
+        self._rules = list(
+            zip(
+                day.condition.tolist(),
+                day.column.tolist(),
+                day.level.tolist(),
+                day.band.tolist(),
+                strict=True,
+            )
+        )
+        self._lists = day.lists.tolist()
+        columns, words, dates = day.market.T.tolist(), day.words.tolist(), day.dates.tolist()
+        self._market = {
+            name: {"values": columns[name], "word": words[name], "date": dates[name]}
+            for name in range(UNIVERSE)
+        }
+        self._seen: dict[tuple[int, int], int] = {}
+        self._until: dict[tuple[int, int], float] = {}
+        for rule, (seen, until) in enumerate(zip(day.seen.tolist(), day.until.tolist(), strict=True)):
+            names = self._lists[rule // RULES]
+            self._seen.update(((rule, name), each) for name, each in zip(names, seen, strict=True))
+            self._until.update(((rule, name), each) for name, each in zip(names, until, strict=True))
+
+    def run(self) -> int:
+        return sum(
+            self._judge(rule, name) for rule in range(len(self._rules)) for name in self._lists[rule // RULES]
+        )
+
+    def _judge(self, rule: int, name: int) -> bool:
+        condition, column, level, band = self._rules[rule]
+        row, seen = self._market[name], self._seen[rule, name]
+        quiet, kind = self._until[rule, name] > NOON, CONDITIONS[condition]
+        if kind in ("regime", "signal"):
+            fires, after = self._changed(row["word"], seen)
+        elif kind == "earnings":
+            fires, after = self._reported(row["date"], seen)
+        else:
+            turn = -1.0 if kind in ("below", "leaves") else 1.0
+            fires, after = self._crossed(turn * row["values"][column], turn * level, band, seen)
+        if quiet and fires:
+            return False
+        if after != seen:
+            self._seen[rule, name] = after
+        return fires
+
+    @staticmethod
+    def _changed(word: int, seen: int) -> tuple[bool, int]:
+        return seen not in (UNKNOWN, word), word
+
+    @staticmethod
+    def _reported(date_: int, seen: int) -> tuple[bool, int]:
+        near = 0 <= date_ - TODAY <= NEAR
+        if seen == UNKNOWN:
+            return False, date_ if near else NONE_TOLD
+        return near and seen != date_, date_ if near else seen
+
+    @staticmethod
+    def _crossed(value: float, level: float, band: float, seen: int) -> tuple[bool, int]:
+        if seen == UNKNOWN:
+            return False, BEYOND if value > level else ARMED
+        if seen == ARMED:
+            return value > level, BEYOND if value > level else ARMED
+        return False, ARMED if value < level - band else BEYOND

@@ -73,7 +73,7 @@ def post_card(
     lead = (
         _late(late_since),
         state_line(screen.run, screen.coverage),
-        _news(changes),
+        _news(changes, previous),
         _counted(screen),
     )
     return Card(
@@ -222,13 +222,14 @@ def _halted(screen: Screen, run_id: int) -> Card:
     )
 
 
-def _news(changes: Changes) -> str:
-    if changes.obstacle is not None:
+def _news(changes: Changes, previous: Screen | None) -> str:
+    if changes.obstacle is not None or previous is None:
         return ""
+    since = f" since the close of {day(previous.run.session)}"
     if not (changes.new or changes.left):
-        return "No change in the list" if changes.stayed else ""
+        return f"No change in the list{since}" if changes.stayed else ""
     stayed = f"{changes.stayed} stayed" if changes.stayed else ""
-    return dotted((f"{len(changes.new)} new", f"{len(changes.left)} left", stayed))
+    return dotted((f"{len(changes.new)} new", f"{len(changes.left)} left", stayed)) + since
 
 
 def _post_details(screen: Screen, changes: Changes, shown: Sequence[Row]) -> tuple[str, ...]:

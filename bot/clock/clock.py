@@ -111,7 +111,7 @@ class Clock:
         return await _off(lambda: health_of(ledger, schedule, self._now(), paused))
 
     def start(self, by_hand: bool = False) -> None:
-        """Begin to fire; the lease must be held. `by_hand` leaves every later turn to whoever moves the time."""
+        """Begin to fire; the lease must be held. `by_hand` leaves later turns to whoever moves the time."""
         if not by_hand:
             self._schedule()
         self._begin()

@@ -103,38 +103,43 @@ class Delivery:
         async with self._slots:
             for each in posts:
                 with structlog.contextvars.bound_contextvars(run=each.key, guild=each.guild_id):
-                    await self._post(each)
+                    if not await self._post(each):
+                        return  # the channel's later posts wait, so that they are read in their order
 
-    async def _post(self, waiting: Post) -> None:
+    async def _post(self, waiting: Post) -> bool:
+        """Whether the post is at its end: sent, or given up."""
         run = await _off(lambda: self._ledger.run(waiting.key))
         settings = await _off(lambda: self._guilds.get(waiting.guild_id))
         assert run is not None
         if settings is None or settings.channel_id != waiting.channel_id:
             await self._drop(waiting, "skipped", "The server chose otherwise meanwhile.")
-            return
+            return True
         if waiting.what == "notice" and self._now() - run.planned_at > NOTICE_LIFE:
             await self._drop(waiting, "skipped", "Too old to be told.")
-            return
+            return True
         try:
             channel = await self._place(waiting)
             if waiting.state == "sending" and (arrived := await self._arrived(channel, waiting)):
                 log.info("post had arrived", message=arrived)
                 await self._settled(waiting, arrived)
-                return
-            await self._send(run, waiting, settings, channel)
+            else:
+                await self._send(run, waiting, settings, channel)
         except (_GoneError, discord.NotFound) as error:
             await self._break(waiting, settings, str(error) if isinstance(error, _GoneError) else GONE)
         except (discord.Forbidden, app_commands.BotMissingPermissions) as error:
             await self._break(waiting, settings, _lacking(error))
         except _LaterError:
             log.info("server not at hand, post waits")
+            return False
         except TROUBLE as error:
             log.warning("post not taken, tried again", error=type(error).__name__)
+            return False
         except discord.HTTPException as error:
             if error.status >= SERVER_TROUBLE:
                 log.warning("post not taken, tried again", status=error.status)
-                return
+                return False
             await self._drop(waiting, "failed", f"Discord refused it ({error.status}, code {error.code}).")
+        return True
 
     async def _send(
         self, run: LedgerRun, waiting: Post, settings: GuildSettings, channel: PostChannel
@@ -195,11 +200,10 @@ class Delivery:
 
     async def _arrived(self, channel: PostChannel, waiting: Post) -> int | None:
         """The message of an earlier try that was cut off, None when the channel does not hold it."""
-        last = await _off(lambda: self._ledger.last_message(waiting.channel_id))
         me = channel.guild.me.id
         async for message in channel.history(limit=READ_BACK):
-            if last is not None and message.id <= last:
-                return None  # what the ledger knows of lies before what is looked for
+            if waiting.floor is not None and message.id <= waiting.floor:
+                return None
             footers = (embed.footer.text or "" for embed in message.embeds)
             if message.author.id == me and any(mark(waiting) in text for text in footers):
                 return message.id

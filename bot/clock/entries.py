@@ -20,7 +20,8 @@ RUN_FIELDS = (
     " started_at, finished_at, again_at, reason"
 )
 POST_FIELDS = (
-    "key, channel_id, guild_id, what, state, nonce, run_id, told_by, message_id, attempts, next_try, reason"
+    "key, channel_id, guild_id, what, state, nonce, run_id, told_by, message_id, floor, attempts,"
+    " next_try, reason"
 )
 
 
@@ -52,7 +53,10 @@ class LedgerRun:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What one channel gets of one run: the screen, or the notice that it was skipped or failed."""
+    """What one channel gets of one run: the screen, or the notice that it was skipped or failed.
+
+    `floor` is the newest message of ours in the channel when the post was first claimed: it lies above.
+    """
 
     key: str
     channel_id: int
@@ -63,6 +67,7 @@ class Post:
     run_id: int | None
     told_by: str | None
     message_id: int | None
+    floor: int | None
     attempts: int
     next_try: datetime | None
     reason: str | None
@@ -119,7 +124,8 @@ def run_of(row: Sequence[Any]) -> LedgerRun:
 
 def post_of(row: Sequence[Any]) -> Post:
     """A row in the order of POST_FIELDS."""
-    key, channel, guild, what, state, nonce, run_id, told_by, message_id, attempts, next_try, reason = row
+    key, channel, guild, what, state, nonce, run_id, told_by, message_id, floor, attempts = row[:11]
+    next_try, reason = row[11:]
     return Post(
         key=key,
         channel_id=channel,
@@ -130,6 +136,7 @@ def post_of(row: Sequence[Any]) -> Post:
         run_id=run_id,
         told_by=told_by,
         message_id=message_id,
+        floor=floor,
         attempts=attempts,
         next_try=instant_of(next_try),
         reason=reason,

@@ -195,15 +195,25 @@ class Ledger:
         return self._step(work)
 
     def gather_notices(self) -> None:
-        """Of several notices a channel has not had yet, the newest tells of all."""
-        self._step(
-            lambda db: db.execute(
-                "UPDATE posts SET state = 'skipped', told_by = (SELECT max(p.key) FROM posts p"
-                "  WHERE p.channel_id = posts.channel_id AND p.what = 'notice' AND p.state = 'pending')"
-                " WHERE what = 'notice' AND state = 'pending' AND key < (SELECT max(p.key) FROM posts p"
-                "  WHERE p.channel_id = posts.channel_id AND p.what = 'notice' AND p.state = 'pending')"
-            )
+        """Of several notices a channel has not had yet, the newest tells of all, and of all those told of."""
+        waiting = (
+            "SELECT p.channel_id, p.key FROM posts p JOIN planned_runs r USING (key)"
+            " WHERE p.what = 'notice' AND p.state = 'pending' ORDER BY r.planned_at DESC"
         )
+
+        def work(db: Database) -> None:
+            newest: dict[int, str] = {}
+            for channel, key in db.execute(waiting).fetchall():
+                if newest.setdefault(channel, key) == key:
+                    continue
+                for column in ("key", "told_by"):
+                    db.execute(
+                        "UPDATE posts SET state = 'skipped', told_by = ?"
+                        f" WHERE channel_id = ? AND {column} = ?",
+                        (newest[channel], channel, key),
+                    )
+
+        self._step(work)
 
     def told_with(self, post: Post) -> list[LedgerRun]:
         """The runs a notice tells of, oldest first."""
@@ -228,7 +238,9 @@ class Ledger:
 
         def work(db: Database) -> Any:
             db.execute(
-                "UPDATE posts SET state = 'sending', attempts = attempts + 1, next_try = ?"
+                # Nothing of ours leaves for this channel between here and the send: what comes lies above.
+                "UPDATE posts SET state = 'sending', attempts = attempts + 1, next_try = ?, floor = coalesce("
+                "  floor, (SELECT max(p.message_id) FROM posts p WHERE p.channel_id = posts.channel_id))"
                 " WHERE key = ? AND channel_id = ? AND state IN ('pending', 'sending')",
                 (text_of(next_try), post.key, post.channel_id),
             )
@@ -257,13 +269,6 @@ class Ledger:
                 ).rowcount
             )
         )
-
-    def last_message(self, channel_id: int) -> int | None:
-        """The newest message of ours in a channel that the ledger knows of."""
-        with self._store.reading() as db:
-            sql = "SELECT max(message_id) FROM posts WHERE channel_id = ?"
-            found = db.execute(sql, (channel_id,)).fetchone()[0]
-        return None if found is None else int(found)
 
     def queue(self) -> Queue:
         """How much is on its way."""

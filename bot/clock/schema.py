@@ -39,6 +39,7 @@ CREATE TABLE posts (
     run_id INTEGER REFERENCES runs (id),
     told_by TEXT REFERENCES planned_runs (key),
     message_id INTEGER,
+    floor INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0,
     next_try TEXT,
     sent_at TEXT,

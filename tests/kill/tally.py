@@ -30,7 +30,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A run or several, from the first plan to the last end: what each channel got of each, as heads of messages."""
+    """A run or several, from the first plan to the last end: what each channel got, as heads of messages."""
 
     kills: tuple[Kill, ...]
     got: dict[Target, list[str]]

@@ -79,8 +79,6 @@ def test_a_sent_post_cannot_be_claimed(ledger: Ledger) -> None:
     assert (claimed.state, claimed.attempts, claimed.next_try) == ("sending", 1, NOW + MINUTE)
     ledger.sent(claimed, 99, NOW)
     assert ledger.sending(post, NOW, NOW + MINUTE) is None
-    assert ledger.last_message(10) == 99
-    assert ledger.last_message(11) is None
 
 
 def test_what_was_too_late_becomes_a_notice_and_keeps_its_nonce(ledger: Ledger) -> None:
@@ -108,6 +106,35 @@ def test_of_several_notices_the_newest_tells_of_all(ledger: Ledger) -> None:
     (left,) = ledger.posts(None, "pending")
     assert {run.key for run in ledger.told_with(left)} == {run.key for run in RUNS}
     assert [run.planned_at for run in ledger.told_with(left)] == sorted(run.at for run in RUNS)
+
+
+def test_a_notice_that_told_of_others_hands_them_on(ledger: Ledger) -> None:
+    ledger.plan(RUNS)
+    for run in RUNS:
+        ledger.give_up(run.key, "skipped", "away", NOW, [Target(10, 1)])
+        ledger.gather_notices()  # the process dies before any of them is sent
+    (left,) = ledger.posts(None, "pending")
+    assert left.key == RUNS[-1].key
+    assert {run.key for run in ledger.told_with(left)} == {run.key for run in RUNS}
+
+
+def test_a_post_is_looked_for_above_what_was_there_when_it_was_first_claimed(ledger: Ledger) -> None:
+    for run, message in zip(RUNS[:2], (50, 60), strict=True):
+        at_posting(ledger, run, 10)
+        (post,) = ledger.posts(run.key)
+        claimed = ledger.sending(post, NOW, NOW)
+        assert claimed is not None
+        assert claimed.floor == (None if message == 50 else 50)
+        ledger.sent(claimed, message, NOW)
+    at_posting(ledger, LAST, 10)
+    (waiting,) = ledger.posts(LAST.key)
+    first = ledger.sending(waiting, NOW, NOW)
+    # Another post of the channel arrives while this one is in the open.
+    ledger.sent(ledger.posts(RUNS[0].key)[0], 70, NOW)
+    again = ledger.sending(waiting, NOW, NOW)
+    assert first is not None
+    assert again is not None
+    assert (first.floor, again.floor) == (60, 60)
 
 
 def test_a_run_on_its_way_to_the_channels_is_not_given_up(ledger: Ledger) -> None:

@@ -206,12 +206,11 @@ class Ledger:
             for channel, key in db.execute(waiting).fetchall():
                 if newest.setdefault(channel, key) == key:
                     continue
-                for column in ("key", "told_by"):
-                    db.execute(
-                        "UPDATE posts SET state = 'skipped', told_by = ?"
-                        f" WHERE channel_id = ? AND {column} = ?",
-                        (newest[channel], channel, key),
-                    )
+                db.execute(
+                    "UPDATE posts SET state = 'skipped', told_by = ?"
+                    " WHERE channel_id = ? AND (key = ? OR told_by = ?)",
+                    (newest[channel], channel, key, key),
+                )
 
         self._step(work)
 

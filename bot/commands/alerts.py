@@ -191,7 +191,9 @@ class AlertCommands(commands.Cog):
         async with Reported(interaction, unexpected=False):
             bot.limits.count(interaction, "settings")
             present = await bot.service.desk(lambda: self.alerts.settings(user_id))
-            wanted, now = settings_from(present, quiet, digest, zone), bot.now()
+            # The list of time zones is read off the disk the first time.
+            wanted = await bot.service.desk(lambda: settings_from(present, quiet, digest, zone))
+            now = bot.now()
             if wanted != present:
                 await bot.service.desk(lambda: self.alerts.choose(user_id, wanted, now))
             following = None if wanted.digest_at is None else digest_from(now, wanted)
@@ -249,7 +251,8 @@ class AlertCommands(commands.Cog):
     @settings.autocomplete("zone")
     async def complete_zone(self, _: Asked, typed: str) -> list[Choice]:
         """IANA time zones."""
-        return self.bot.offered(typed, matching(typed.replace(" ", "_"), zones()))
+        known = await self.bot.service.desk(zones)
+        return self.bot.offered(typed, matching(typed.replace(" ", "_"), known))
 
 
 def _chosen_channel(interaction: Asked) -> tuple[int, int]:

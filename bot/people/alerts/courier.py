@@ -67,7 +67,7 @@ class Courier:
 
     async def _one(self, number: int) -> None:
         async with self._slots:
-            letter = await _off(lambda: self._deliveries.claim(number))
+            letter = await _off(lambda: self._deliveries.claim(number, self._bot.now()))
             if letter is None:
                 return
             with structlog.contextvars.bound_contextvars(alert=letter.id, guild=_guild_of(letter)):

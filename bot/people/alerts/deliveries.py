@@ -20,7 +20,7 @@ BATCH = 100
 """Deliveries taken up at a time."""
 
 _COLUMNS = (
-    "d.id, d.user_id, d.guild_id, d.channel_id, d.digest, d.nonce, d.state, d.not_before, d.tries, d.reason"
+    "d.id, d.user_id, d.guild_id, d.channel_id, d.digest, d.nonce, d.state, d.first_try, d.tries, d.reason"
 )
 _KEEP = (
     "UPDATE alert_deliveries SET state = 'kept' WHERE state = 'pending' AND channel_id IS NULL"
@@ -40,8 +40,8 @@ _UNTOLD = (
     " ORDER BY d.id"
 )
 _CLAIM = (
-    "UPDATE alert_deliveries SET state = 'sending', tries = tries + 1 WHERE id = ?"
-    " AND state IN ('pending', 'sending')"
+    "UPDATE alert_deliveries SET state = 'sending', tries = tries + 1, first_try = ifnull(first_try, ?)"
+    " WHERE id = ? AND state IN ('pending', 'sending')"
 )
 _NEWS = "SELECT rule_id, user_id, symbol, facts FROM alert_messages WHERE delivery_id = ? ORDER BY id"
 _CLOSE = (
@@ -64,7 +64,7 @@ class Letter:
     digest: bool
     nonce: str
     interrupted: bool
-    not_before: datetime
+    first_try: datetime | None
     tries: int
     note: str | None
     news: tuple[News, ...]
@@ -89,7 +89,7 @@ class Deliveries:
 
         return self._store.write(work)
 
-    def claim(self, delivery_id: int) -> Letter | None:
+    def claim(self, delivery_id: int, now: datetime) -> Letter | None:
         """Take a delivery for sending; None when it is gone or has nothing to tell any more."""
 
         def work(db: Database) -> Letter | None:
@@ -97,7 +97,7 @@ class Deliveries:
             if letter is None or not letter.news:
                 db.execute("DELETE FROM alert_deliveries WHERE id = ?", (delivery_id,))
                 return None
-            return letter if db.execute(_CLAIM, (delivery_id,)).rowcount else None
+            return letter if db.execute(_CLAIM, (now.isoformat(), delivery_id)).rowcount else None
 
         return self._store.write(work)
 
@@ -108,7 +108,7 @@ class Deliveries:
 
     def later(self, letter: Letter, now: datetime, reason: str) -> bool:
         """Try again after a pause that doubles; False when it has been tried for a day and is given up."""
-        if now - letter.not_before >= GIVE_UP:
+        if letter.first_try is not None and now - letter.first_try >= GIVE_UP:
             self.failed(letter.id, now, reason)
             return False
         pause = min(timedelta(minutes=2 ** min(letter.tries, 10)), LONGEST_PAUSE)
@@ -153,10 +153,10 @@ class Deliveries:
         def work(db: Database) -> None:
             db.execute("UPDATE alert_settings SET dm_closed_at = NULL WHERE user_id = ?", (user_id,))
             sql = (
-                "UPDATE alert_deliveries SET state = 'pending', next_try = ?, not_before = ?"
+                "UPDATE alert_deliveries SET state = 'pending', next_try = ?, first_try = NULL"
                 " WHERE user_id = ? AND state = 'kept'"
             )
-            db.execute(sql, (now.isoformat(), now.isoformat(), user_id))
+            db.execute(sql, (now.isoformat(), user_id))
 
         self._store.write(work)
 
@@ -180,7 +180,7 @@ def _letter(db: Database, delivery_id: int) -> Letter | None:
 
 
 def _read(db: Database, record: Sequence[Any]) -> Letter:
-    number, user_id, guild_id, channel_id, digest, nonce, state, not_before, tries, reason = record
+    number, user_id, guild_id, channel_id, digest, nonce, state, first_try, tries, reason = record
     return Letter(
         id=number,
         user_id=user_id,
@@ -188,7 +188,7 @@ def _read(db: Database, record: Sequence[Any]) -> Letter:
         digest=bool(digest),
         nonce=nonce,
         interrupted=state == "sending",
-        not_before=datetime.fromisoformat(not_before),
+        first_try=None if first_try is None else datetime.fromisoformat(first_try),
         tries=tries,
         note=reason,
         news=tuple(news_of(*found) for found in db.execute(_NEWS, (number,)).fetchall()),

@@ -77,13 +77,11 @@ def evaluate_run(db: Database, run_id: int, now: datetime) -> int:
 def baseline_run(db: Database, hint: int | None) -> int | None:
     """The run a new rule takes its beginning from: the newest that could be judged, of one realm.
 
-    The realm is that of the run judged last, else of `hint` (the market at hand), else of the newest.
+    The realm is that of `hint` (the market at hand), else of the run judged last, else of the newest.
     """
-    last = _last_evaluated(db)
-    realm = last.realm if last is not None else None
-    if realm is None and hint is not None:
-        found = db.execute("SELECT realm FROM runs WHERE id = ?", (hint,)).fetchone()
-        realm = None if found is None else found[0]
+    found = db.execute("SELECT realm FROM runs WHERE id = ?", (hint,)).fetchone()
+    last = _last_evaluated(db) if found is None else None
+    realm = found[0] if found is not None else last.realm if last is not None else None
     sql = f"SELECT r.id FROM runs r WHERE {_EVALUABLE} AND (:realm IS NULL OR r.realm = :realm) {_NEWEST}"  # noqa: S608
     newest = db.execute(sql, {"realm": realm}).fetchone()
     return None if newest is None else int(newest[0])

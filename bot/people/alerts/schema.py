@@ -62,6 +62,7 @@ CREATE TABLE alert_deliveries (
     not_before TEXT NOT NULL,
     next_try TEXT NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0,
+    first_try TEXT,
     reason TEXT,
     message_id INTEGER,
     ended_at TEXT,

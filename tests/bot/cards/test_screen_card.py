@@ -26,6 +26,9 @@ from tests.bot.cards.builders import (
 AN_ETF = {"asset_class": "etf", "earnings_days": None, "earnings_date": None}
 
 
+SINCE = " since the close of Wed 29 Apr 2026"
+
+
 def many(count):
     return a_screen([a_row(f"N{n:02d}") for n in range(count)])
 
@@ -188,7 +191,7 @@ def test_a_post_leads_with_what_changed():
     before = a_screen([a_row("KO"), a_row("AAPL"), a_miss("XLE")])
     card = post_card(now, 8, before)
     assert card.headline.splitlines() == [
-        "1 new · 1 left · 1 stayed since the close of Wed 29 Apr 2026",
+        f"1 new · 1 left · 1 stayed{SINCE}",
         "2 of 3 measured names pass every gate",
     ]
     assert card.details[:3] == (
@@ -200,7 +203,7 @@ def test_a_post_leads_with_what_changed():
 
 def test_a_post_says_when_nothing_changed_and_when_nothing_can_be_compared():
     screen = many(2)
-    assert post_card(screen, 8, screen).headline.startswith("No change in the list since the close of Wed 29 Apr 2026\n")
+    assert post_card(screen, 8, screen).headline.startswith(f"No change in the list{SINCE}\n")
     first = post_card(screen, 8, None)
     assert "new" not in first.headline
     assert "No earlier official run to compare with." in first.details
@@ -221,7 +224,10 @@ def test_moves_are_named():
 
 def test_an_empty_day_is_short_and_names_the_nearest_miss():
     card = post_card(a_screen([a_miss("KO")]), 8, a_screen([a_row("KO")]))
-    assert card.headline.splitlines() == ["0 new · 1 left since the close of Wed 29 Apr 2026", "No name passes every gate, of 1 measured"]
+    assert card.headline.splitlines() == [
+        f"0 new · 1 left{SINCE}",
+        "No name passes every gate, of 1 measured",
+    ]
     assert card.table == ""
     assert card.sentence == "Nearest miss: KO (tactical short 0.08)."
     assert card.details == ("**Left** KO (tactical short 0.08)",)

@@ -147,19 +147,19 @@ async def test_options_that_do_not_go_together_get_one_sentence(
     assert sentence in await desk.add(**options)
 
 
-async def test_nothing_hostile_is_echoed(desk: AlertWorld) -> None:
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        *(("add", "on"), ("add", "metric"), ("add", "level")),
+        *(("remove", "rule"), ("settings", "quiet"), ("settings", "zone")),
+    ],
+)
+async def test_nothing_hostile_is_echoed(desk: AlertWorld, command: str, option: str) -> None:
+    usual = GLD_ABOVE if command == "add" else {}
     for typed in HOSTILE:
-        answers = [
-            await desk.add(**{**GLD_ABOVE, "on": typed}),
-            await desk.add(**{**GLD_ABOVE, "metric": typed}),
-            await desk.add(**{**GLD_ABOVE, "level": typed}),
-            await desk.ask("remove", rule=typed),
-            await desk.ask("settings", quiet=typed),
-            await desk.ask("settings", zone=typed),
-        ]
-        for said in answers:
-            assert "That did not work" in said
-            assert len(typed.strip()) <= 3 or typed not in said
+        said = await desk.ask(command, **{**usual, option: typed})
+        assert "That did not work" in said
+        assert len(typed.strip()) <= 3 or typed not in said
     assert "Your alerts: 0" in await desk.ask("list")
 
 

@@ -171,7 +171,7 @@ def _change(news: News) -> str:
     now = f"{value_text(news.wish, news.new, news.limit)} in the {run_text(news.run)}"
     if news.wish.condition == "earnings":
         date = f"Report on {day(news.report)}" if news.report is not None else "Report"
-        return f"{date}, {ahead(news.new)} from the {run_text(news.run)}"
+        return f"{date}, {ahead(news.new)} by the {run_text(news.run)}"
     if news.old is None:
         before = "no value before" if news.old_run is None else f"none in the {run_text(news.old_run)}"
     else:

@@ -64,8 +64,7 @@ class Clock:
         )
         self.acts = False
         """Whether this process holds the lease."""
-        self._work: asyncio.Task[None] | None = None
-        self._mail: asyncio.Task[None] | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def acquire(self, poll: float = 1.0) -> None:
         """Wait until this process may act."""
@@ -99,7 +98,7 @@ class Clock:
     async def drain(self, patience: float) -> bool:
         """Begin nothing new and wait for what is under way; False when it takes longer than `patience`."""
         await self.pause(True)
-        tasks = [task for task in (self._work, self._mail) if task is not None]
+        tasks = list(self._tasks.values())
         if tasks:
             await asyncio.wait(tasks, timeout=patience)
         return all(task.done() for task in tasks)
@@ -133,7 +132,7 @@ class Clock:
     async def stop(self) -> None:
         """Fire no more, leave what is under way to the ledger, give the lease back."""
         self.halt()
-        tasks = [task for task in (self._work, self._mail) if task is not None]
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -145,15 +144,17 @@ class Clock:
         self._begin()
 
     def _begin(self) -> None:
-        if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._guarded(self._runs), name="runs")
-        if self._mail is None or self._mail.done():
-            self._mail = asyncio.create_task(self._guarded(self._posts), name="posts")
+        # Side by side: neither a long run nor a thousand alerts keep a post waiting.
+        for name, work in (("runs", self._runs), ("posts", self._posts), ("alerts", self._alerts)):
+            under_way = self._tasks.get(name)
+            if under_way is None or under_way.done():
+                self._tasks[name] = asyncio.create_task(self._guarded(work), name=name)
 
     async def settle(self) -> None:
         """Everything that is due now, brought to its end."""
         await self._runs()
         await self._posts()
+        await self._alerts()
 
     async def paused(self) -> bool:
         """Whether the owner has stopped runs and posts."""
@@ -172,6 +173,9 @@ class Clock:
     async def _posts(self) -> None:
         if self._may_post() and not await self.paused():
             await self.conductor.post()
+
+    async def _alerts(self) -> None:
+        if self._may_post() and not await self.paused():
             await self._courier()
 
     async def _guarded(self, work: Job) -> None:

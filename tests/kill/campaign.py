@@ -89,7 +89,7 @@ class Campaign:
     async def _round(self, course: Course) -> Round:
         before = self.place.messages()
         self.world.clock.set(course.runs[0].at - self._chance.lead())
-        await self._start(2 if self._chance.two() else 1)
+        await self._start()
         end = await self._pursue(course)
         trouble = None if end == "over" else self._last_words(end)
         for life in self._lives:
@@ -116,7 +116,7 @@ class Campaign:
             if not self._lives:
                 if end != "ended":
                     self._set_clock_on(view, course)
-                await self._start(1)
+                await self._start()
 
     def _view(self, course: Course) -> View:
         return read(self.place.database, course.keys)
@@ -193,8 +193,8 @@ class Campaign:
         if view.waits_until is not None:
             clock.set(max(clock.now(), view.waits_until))
 
-    async def _start(self, count: int) -> None:
-        for _ in range(count):
+    async def _start(self) -> None:
+        for _ in range(2 if self._chance.two() else 1):
             self._lives.append(await self.place.start(self.world.clock.now()))
 
     def _last_words(self, end: End) -> str:

@@ -104,7 +104,7 @@ class Chance:
 
     def two(self) -> bool:
         """Whether a second process stands by."""
-        return self._random.random() < 0.25
+        return self._random.random() < 0.2
 
     def moment(self, standing: Standing, channels: int) -> Moment | None:
         """When the next process is to die; None lets it live until the run is over."""

@@ -29,11 +29,18 @@ _WATCHED = (
 )
 _METRICS = "SELECT DISTINCT metric FROM alert_rules WHERE metric <> ''"
 _UPDATE = "UPDATE alert_states SET seen = ?, cooling = ?, held = ? WHERE rule_id = ?"
+_RUN = "r.id, r.realm, r.profile, r.lens, r.rules_hash, r.state, r.session, r.kind"
 _JUDGED = (
-    "SELECT r.id, r.realm, r.state, r.session, r.kind FROM alert_runs a JOIN runs r ON r.id = a.run_id"
-    " WHERE a.state = 'evaluated'"
+    f"SELECT {_RUN} FROM alert_runs a JOIN runs r ON r.id = a.run_id"  # noqa: S608
+    " WHERE a.state = 'evaluated' ORDER BY a.id DESC LIMIT 1"
 )
 _EVALUABLE = "r.official = 1 AND r.state IN ('complete', 'degraded')"
+_OF_SERIES = f"SELECT r.id FROM runs r WHERE {_EVALUABLE} AND r.realm = ? AND r.profile = ? AND r.lens = ?"  # noqa: S608
+_FORGET = "UPDATE alert_states SET seen = '{}', cooling = '{}', held = '{}'"
+_FORGET_VERDICTS = (
+    "UPDATE alert_states SET seen = '{}', held = '{}' WHERE rule_id IN"
+    " (SELECT id FROM alert_rules WHERE condition IN ('enters', 'leaves', 'signal', 'regime'))"
+)
 # Newest market first; within a session the close follows the open, and a correction what it corrects.
 _NEWEST = "ORDER BY r.session DESC, r.kind = 'close' DESC, r.id DESC LIMIT 1"
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -42,7 +49,9 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 @dataclass(frozen=True, slots=True)
 class _Run:
     id: int
-    realm: str
+    series: tuple[str, str, str]
+    """Realm, profile, lens: the runs of other series are of another market or another list."""
+    rules_hash: str
     state: str
     place: tuple[str, bool, int]
 
@@ -50,40 +59,46 @@ class _Run:
 def evaluate_run(db: Database, run_id: int, now: datetime) -> int:
     """Judge every rule on a run; the number of firings. 0 and no change for a run that was judged before.
 
-    A run without a ranking, and one older than the newest judged, is only marked. A run of another realm
-    than the one judged before is a new beginning: what was remembered is of another market.
-    Raises StoreError when the record does not hold the run.
+    A run without a ranking, and one older than the newest judged, is only marked. What was remembered of
+    another realm is of another market, and lists and signals under other rules are other lists: rules
+    about them begin anew. Raises StoreError when the record does not hold the run.
     """
     if db.execute("SELECT 1 FROM alert_runs WHERE run_id = ?", (run_id,)).fetchone() is not None:
         return 0
     run = _run(db, run_id)
-    last = _last_evaluated(db)
+    if run is None:
+        raise StoreError(f"Run {run_id} is not in the record.")
     if run.state not in ("complete", "degraded"):
         return _mark(db, run, "no ranking", now, 0)
-    if last is None:
-        previous = run_before(db, run.id)
-    elif last.realm != run.realm:
-        db.execute("UPDATE alert_states SET seen = '{}', cooling = '{}', held = '{}'")
-        previous = run_before(db, run.id)
-    elif run.place <= last.place:
-        return _mark(db, run, "overtaken", now, 0)
+    last = _last_evaluated(db)
+    if last is not None and last.series[0] == run.series[0]:
+        if run.place <= last.place:
+            return _mark(db, run, "overtaken", now, 0)
+        if last.rules_hash != run.rules_hash:
+            db.execute(_FORGET_VERDICTS)
+        previous: int | None = last.id
     else:
-        previous = last.id
+        if last is not None:
+            db.execute(_FORGET)
+        previous = run_before(db, run.id)
     fired = _Judge(db, run.id, previous, now).judge()
-    _forget_delivered(db, now)
+    db.execute("DELETE FROM alert_deliveries WHERE ended_at < ?", ((now - KEPT).isoformat(),))
     return _mark(db, run, "evaluated", now, fired)
 
 
 def baseline_run(db: Database, hint: int | None) -> int | None:
-    """The run a new rule takes its beginning from: the newest that could be judged, of one realm.
+    """The run a new rule takes its beginning from: the newest that could be judged, of one series.
 
-    The realm is that of `hint` (the market at hand), else of the run judged last, else of the newest.
+    The series is that of `hint` (the market at hand), else of the run judged last. Where neither is known
+    it is the run that was stored first of the newest session: the others are of servers' own rules.
     """
-    found = db.execute("SELECT realm FROM runs WHERE id = ?", (hint,)).fetchone()
-    last = _last_evaluated(db) if found is None else None
-    realm = found[0] if found is not None else last.realm if last is not None else None
-    sql = f"SELECT r.id FROM runs r WHERE {_EVALUABLE} AND (:realm IS NULL OR r.realm = :realm) {_NEWEST}"  # noqa: S608
-    newest = db.execute(sql, {"realm": realm}).fetchone()
+    known = _run(db, hint) if hint is not None else None
+    known = known or _last_evaluated(db)
+    if known is None:
+        first = "ORDER BY r.session DESC, r.kind = 'close' DESC, r.id LIMIT 1"
+        newest = db.execute(f"SELECT r.id FROM runs r WHERE {_EVALUABLE} {first}").fetchone()  # noqa: S608
+    else:
+        newest = db.execute(f"{_OF_SERIES} {_NEWEST}", known.series).fetchone()
     return None if newest is None else int(newest[0])
 
 
@@ -95,47 +110,36 @@ def watchlists_of(db: Database, first: int, last: int) -> dict[int, list[str]]:
     return found
 
 
-def _run(db: Database, run_id: int) -> _Run:
-    record = db.execute("SELECT id, realm, state, session, kind FROM runs WHERE id = ?", (run_id,)).fetchone()
-    if record is None:
-        raise StoreError(f"Run {run_id} is not in the record.")
-    return _placed(record)
+def run_before(db: Database, run_id: int) -> int | None:
+    """The newest run of the same series that could be judged, stored before a run and of no later market."""
+    run = _run(db, run_id)
+    if run is None:
+        return None
+    sql = f"{_OF_SERIES} AND r.id < ? AND (r.session, r.kind = 'close') <= (?, ?) {_NEWEST}"
+    record = db.execute(sql, (*run.series, run.id, *run.place[:2])).fetchone()
+    return None if record is None else int(record[0])
+
+
+def _run(db: Database, run_id: int) -> _Run | None:
+    record = db.execute(f"SELECT {_RUN} FROM runs r WHERE r.id = ?", (run_id,)).fetchone()  # noqa: S608
+    return None if record is None else _placed(record)
 
 
 def _last_evaluated(db: Database) -> _Run | None:
     """The run judged last; within its realm there is none newer."""
-    record = db.execute(f"{_JUDGED} ORDER BY a.id DESC LIMIT 1").fetchone()
+    record = db.execute(_JUDGED).fetchone()
     return None if record is None else _placed(record)
 
 
-def run_before(db: Database, run_id: int) -> int | None:
-    """The newest run of the same realm that could be judged, stored before a run and of no later market."""
-    realm, session, close = db.execute(
-        "SELECT realm, session, kind = 'close' FROM runs WHERE id = ?", (run_id,)
-    ).fetchone()
-    sql = (
-        f"SELECT r.id FROM runs r WHERE {_EVALUABLE} AND r.realm = :realm AND r.id < :id"  # noqa: S608
-        f" AND (r.session, r.kind = 'close') <= (:session, :close) {_NEWEST}"
-    )
-    wanted = {"realm": realm, "id": run_id, "session": session, "close": close}
-    record = db.execute(sql, wanted).fetchone()
-    return None if record is None else int(record[0])
-
-
 def _placed(record: Sequence[Any]) -> _Run:
-    number, realm, state, session, kind = record
-    return _Run(number, realm, state, (session, kind == "close", number))
+    number, realm, profile, lens, rules_hash, state, session, kind = record
+    return _Run(number, (realm, profile, lens), rules_hash, state, (session, kind == "close", number))
 
 
 def _mark(db: Database, run: _Run, state: str, now: datetime, fired: int) -> int:
     sql = "INSERT INTO alert_runs (run_id, state, evaluated_at, fired) VALUES (?, ?, ?, ?)"
     db.execute(sql, (run.id, state, now.isoformat(), fired))
     return fired
-
-
-def _forget_delivered(db: Database, now: datetime) -> None:
-    sql = "DELETE FROM alert_deliveries WHERE ended_at < ?"
-    db.execute(sql, ((now - KEPT).isoformat(),))
 
 
 class _Judge:
@@ -170,7 +174,7 @@ class _Judge:
         lists = watchlists_of(self._db, page[0].rule.user_id, page[-1].rule.user_id)
         watched = Watched(self._frame, lists)
         seen = look(page, watched, self._frame, self._vocabulary, self._now)
-        rules = seen.rules_of(seen.changed)
+        rules = sorted({*seen.rules_of(seen.changed), *seen.stale})
         self._db.conn.executemany(_UPDATE, [self._state(seen, rule, watched) for rule in rules])
         fired = 0
         for rule in seen.rules_of(seen.outcome.fires):

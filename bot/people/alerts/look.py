@@ -61,6 +61,8 @@ class Look:
     outcome: Outcome
     held: BoolArray
     """Entries that wait: held back now, or before and missing now."""
+    stale: Sequence[int]
+    """Rules that remember a name they no longer look at: put on the list again, it shall begin anew."""
 
     @property
     def changed(self) -> BoolArray:
@@ -117,11 +119,15 @@ def look(
     cooling: list[float] = []
     held: list[bool] = []
     ends: list[int] = []
+    stale: list[int] = []
     for each in stored:
         names, places = watched.of(each.rule)
         keys += names
         rows += places
-        seen += map(remembered(each, vocabulary).get, names, repeat(UNKNOWN))
+        codes = remembered(each, vocabulary)
+        if len(codes) > len(names) and not codes.keys() <= set(watched.all_of(each.rule)):
+            stale.append(len(ends))
+        seen += map(codes.get, names, repeat(UNKNOWN))
         cooling += _cooling_of(each, names, now)
         held += (
             map(json.loads(each.held).__contains__, names) if each.held != "{}" else repeat(False, len(names))
@@ -143,6 +149,7 @@ def look(
         was_held=waited,
         outcome=outcome,
         held=outcome.held | (waited & missing),
+        stale=stale,
     )
 
 

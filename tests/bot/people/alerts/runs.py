@@ -49,9 +49,9 @@ class Runs:
         save_pairs(self.store, self.run_id, pairs)
         return self.run_id
 
-    def become(self, source: str) -> None:
-        """From the next run on the market is another one."""
-        self.screen = replace(self.screen, run=replace(self.screen.run, source=source))
+    def become(self, **parts: Any) -> None:
+        """From the next run on the market is another one, or judged by other rules."""
+        self.screen = replace(self.screen, run=replace(self.screen.run, **parts))
 
     def value(self, symbol: str, column: str) -> float:
         """A number of the latest run."""

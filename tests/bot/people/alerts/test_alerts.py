@@ -230,6 +230,17 @@ def test_a_watchlist_rule_looks_at_the_list_as_it_is(desk: Desk) -> None:
     assert desk.day(high) == [(1, "GLD"), (1, "XLE"), (1, "AAPL"), (1, "GLD")]
 
 
+def test_a_name_put_on_the_list_again_begins_anew(desk: Desk) -> None:
+    lists = Watchlists(desk.store)
+    lists.add(ANNA, WATCHED, desk.now)
+    desk.day(gld(1.20))
+    desk.add(Wish("watchlist", "", "above", "vrp_tactical", 1.30))
+    lists.remove(ANNA, ["GLD"])
+    assert desk.day(gld(1.40)) == []
+    lists.add(ANNA, ["GLD"], desk.now)
+    assert desk.day(gld(1.41)) == []
+
+
 def test_a_crossing_within_the_pause_is_told_after_it(desk: Desk) -> None:
     desk.add(Wish("name", "GLD", "above", "vrp_tactical", 1.30, cooldown=72 * 3600))
     desk.day(gld(1.20))
@@ -282,10 +293,33 @@ def test_a_rule_switched_off_is_not_judged_and_begins_anew(desk: Desk) -> None:
 def test_another_market_is_a_new_beginning(desk: Desk) -> None:
     desk.add(GLD_ABOVE)
     desk.day(gld(1.20))
-    desk.runs.become("yahoo")
+    desk.runs.become(source="yahoo")
     assert desk.day(gld(1.40)) == []
     assert desk.day(gld(1.20)) == []
     assert desk.day(gld(1.40)) == [(1, "GLD")]
+
+
+def test_other_rules_make_another_list_and_the_numbers_go_on(desk: Desk) -> None:
+    desk.add(GLD_ABOVE, Wish("name", "GLD", "enters"), Wish("name", "GLD", "signal"))
+    desk.day({"GLD": {"vrp_tactical": 1.20, "passed": False, "signal": "FAIR"}})
+    desk.runs.become(rules_hash="0123456789ab")
+    high = {"vrp_tactical": 1.40, "passed": True, "signal": "RICH"}
+    assert desk.day({"GLD": high}) == [(1, "GLD")]
+    desk.day({"GLD": {**high, "passed": False, "signal": "FAIR"}})
+    assert (2, "GLD") in desk.day({"GLD": high})
+
+
+def test_the_runs_of_servers_own_rules_are_no_beginning(desk: Desk) -> None:
+    desk.day(gld(1.20))
+    official = desk.runs.run_id
+    desk.runs.become(profile="balanced+3fa2c1")
+    own = desk.runs.add(gld(1.42))
+    for hint in (None, official):
+        wish = Wish("name", "GLD", "above", "vrp_tactical", 1.30 + (hint or 0) / 1e6)
+        begun = desk.alerts.add(ANNA, wish, desk.now, hint)
+        assert begun.run is not None
+        assert begun.run.run_id == official
+    assert own > official
 
 
 def test_a_person_gets_ten_messages_and_the_rest_as_one(desk: Desk) -> None:

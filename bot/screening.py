@@ -165,7 +165,10 @@ class Screening:
         return Scheduled(official[0], runs, official[1], None)
 
     def variant_runs(self, run_id: int, variants: Collection[Variant]) -> dict[Variant, int | None]:
-        """As MarketService.variant_runs."""
+        """The runs of an official run's market by variant; None for rules that are not allowed any more.
+
+        A variant nobody had chosen when the market was judged is left out.
+        """
         info = self.store.run_info(run_id)
         if info is None:
             raise RunGoneError("That run is no longer in the record.")

@@ -13,7 +13,7 @@ import structlog
 
 from bot.failures import NoMarketError, RunGoneError, TooSlowError
 from bot.inputs import SymbolIndex
-from bot.screening import Judged, Market, Scheduled, Screening, Variant
+from bot.screening import Judged, Market, Scheduled, Screening, Variant, rules_of
 from engine.errors import UnknownSymbolError
 from engine.market.snapshot import LiveProvider, Provider
 from engine.panel import Kind
@@ -126,9 +126,24 @@ class MarketService:
     async def variant_runs(self, run_id: int, variants: Collection[Variant]) -> dict[Variant, int | None]:
         """The run of each variant beside an official run; None for rules that are not allowed any more.
 
-        Variants that nobody had chosen when the run was made are left out.
+        Variants chosen since are judged while the market is at hand, and left out when it is not.
         """
-        return await self.desk(lambda: self._work.variant_runs(run_id, variants))
+        runs = await self.desk(lambda: self._work.variant_runs(run_id, variants))
+        market = self.market
+        if market is None or market.official.run_id != run_id:
+            return runs
+        for variant in set(variants) - runs.keys():
+            runs[variant] = await self._variant_of(market, variant)
+        return runs
+
+    async def _variant_of(self, market: Market, variant: Variant) -> int:
+        rules = rules_of(self.rules, variant)
+        judged = await self._once(
+            ("variant", market.official.run_id, variant),
+            self._engine,
+            lambda: self._work.judge(market, rules, official=True),
+        )
+        return judged.run_id
 
     def next_try_of(self, run_id: int | None) -> datetime | None:
         """When asking again may bring more than a run has; None when it is whole or that is not known."""

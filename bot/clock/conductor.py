@@ -35,6 +35,8 @@ BETTER = ("aborted", "outage", "degraded", "complete")
 OFFLINE = "the bot was not running then"
 TOO_LATE = "the screen was ready, but Discord did not take it in time"
 
+CHANGED = "this server's rules were changed while the run was under way"
+
 Evaluate = Callable[[int, datetime], int]
 """Alerts of a stored run: how many people it wakes."""
 
@@ -182,8 +184,14 @@ class Conductor:
             await _off(lambda: self.ledger.alerted(run.key))
             log.info("alerts evaluated", messages=woken)
         targets = await self._targets(run, run_id)
-        await _off(lambda: self.ledger.posting(run.key, targets))
-        log.info("posting", channels=len(targets))
+        there = {target.channel_id for target in targets}
+        told = [
+            Target(each.channel_id, each.guild_id)
+            for each in await self._subscribers(run)
+            if each.channel_id not in there
+        ]
+        await _off(lambda: self.ledger.posting(run.key, targets, told, CHANGED))
+        log.info("posting", channels=len(targets), told=len(told))
 
     async def _finish(self, run: LedgerRun) -> None:
         """Done when no channel waits any more; an incomplete market is asked for once more later."""

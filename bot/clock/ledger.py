@@ -112,8 +112,10 @@ class Ledger:
         """The alerts of the run are evaluated."""
         self._step(lambda db: db.execute("UPDATE planned_runs SET alerted = 1 WHERE key = ?", (key,)))
 
-    def posting(self, key: str, targets: Sequence[Target]) -> None:
-        """Name the channels that get the run, all at once."""
+    def posting(
+        self, key: str, targets: Sequence[Target], told: Sequence[Target] = (), reason: str = ""
+    ) -> None:
+        """Name the channels that get the run, and those that are told why they do not, all at once."""
 
         def work(db: Database) -> None:
             moved = db.execute(
@@ -121,6 +123,7 @@ class Ledger:
             ).rowcount
             if moved:
                 _enter(db, key, "screen", targets)
+                _enter(db, key, "notice", told, reason)
 
         self._step(work)
 
@@ -320,13 +323,13 @@ class Ledger:
         return self._store.write(fenced)
 
 
-def _enter(db: Database, key: str, what: What, targets: Sequence[Target]) -> None:
+def _enter(db: Database, key: str, what: What, targets: Sequence[Target], reason: str | None = None) -> None:
     for target in targets:
         db.execute(
-            "INSERT INTO posts (key, channel_id, guild_id, what, state, nonce, run_id)"
-            " VALUES (?, ?, ?, ?, 'pending', ?, ?) ON CONFLICT (key, channel_id) DO NOTHING",
+            "INSERT INTO posts (key, channel_id, guild_id, what, state, nonce, run_id, reason)"
+            " VALUES (?, ?, ?, ?, 'pending', ?, ?, ?) ON CONFLICT (key, channel_id) DO NOTHING",
             (
                 *(key, target.channel_id, target.guild_id, what),
-                *(nonce_of(key, target.channel_id), target.run_id),
+                *(nonce_of(key, target.channel_id), target.run_id, reason),
             ),
         )

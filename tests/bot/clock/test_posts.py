@@ -10,6 +10,7 @@ import discord
 import pytest
 
 from bot.clock.entries import Post
+from engine.rules import Rules
 from tests.bot.clock.conftest import Markets, Street, street_of
 from tests.bot.conftest import Clock, answer_of, text_of
 
@@ -272,6 +273,44 @@ async def test_a_run_that_was_stored_before_a_crash_is_not_measured_again(
     await street.restart(clocked())
     assert markets.asked.count("2026-01-02/open") == 1
     assert states(street)["2026-01-02/open"] == "done"
+
+
+def take_back_the_posting(street: Street) -> None:
+    """As if the process had died between the measurement and the naming of the channels."""
+    store = street.bot.service.store
+    store.write(lambda db: db.execute("DELETE FROM posts"))
+    store.write(
+        lambda db: db.execute("UPDATE planned_runs SET state = 'computed' WHERE key = '2026-01-02/open'")
+    )
+
+
+async def test_rules_changed_while_a_run_is_under_way_hold_for_it(street: Street, markets: Markets) -> None:
+    await street.until(OPEN)
+    take_back_the_posting(street)
+    street.set_up(street.world.guild, street.world.channel, profile="aggressive")
+    await street.work()
+    assert "profile aggressive" in street.posts()[-1]
+    assert markets.asked.count("2026-01-02/open") == 1
+
+
+async def test_rules_changed_over_a_crash_are_told_to_come_too_late(street: Street, clocked: Any) -> None:
+    await street.until(OPEN)
+    take_back_the_posting(street)
+    street.set_up(street.world.guild, street.world.channel, profile="aggressive")
+    await street.restart(clocked())
+    assert "rules were changed while the run was under way" in street.posts()[-1]
+    assert only_post(street).state == "sent"
+
+
+async def test_rules_the_operator_took_away_are_told_instead_of_a_screen(
+    street: Street, clocked: Any, rules: Rules
+) -> None:
+    street.set_up(street.world.guild, street.world.channel, profile="wide")
+    fewer = rules.model_copy(update={"profiles": {"balanced": {}}})
+    await street.restart(clocked(rules=fewer))
+    await street.until(OPEN)
+    (text,) = street.posts()
+    assert "This server's own rules are not allowed any more" in text
 
 
 async def test_who_lost_the_lease_sends_nothing_and_knows_it(street: Street, markets: Markets) -> None:

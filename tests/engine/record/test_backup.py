@@ -258,5 +258,6 @@ def test_the_newest_always_stays_and_pruning_twice_removes_nothing_more(
     left = [moment for path in folder.iterdir() if (moment := dated_of(path))]
     assert now in left
     assert len(left) <= max(1, daily + weekly)
-    assert len({moment.date() for moment in left}) >= min(daily, len({hour // 24 for hour in hours}) - 1)
+    days = {(NOW + timedelta(hours=each)).date() for each in hours}
+    assert len({moment.date() for moment in left}) >= min(daily, len(days))
     assert prune(folder, daily, weekly, now) == []

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
@@ -21,7 +20,6 @@ from bot.clock.trigger import SessionTrigger
 from engine.errors import StoreError
 from engine.record.store import Store
 
-T = TypeVar("T")
 log = structlog.get_logger("variance.clock")
 
 SWEEP = 30
@@ -69,7 +67,7 @@ class Clock:
     async def acquire(self, poll: float = 1.0) -> None:
         """Wait until this process may act."""
         waiting = False
-        while not await _off(lambda: self._lease.acquire(self._now())):
+        while not await asyncio.to_thread(lambda: self._lease.acquire(self._now())):
             if not waiting:
                 waiting = True
                 log.info("another process acts; standing by")
@@ -82,7 +80,7 @@ class Clock:
             return False
         await self.conductor.plan()
         now = self._now()
-        due = await _off(self.conductor.ledger.unfinished)
+        due = await asyncio.to_thread(self.conductor.ledger.unfinished)
         return any(run.state in ("planned", "computing") and now < run.until for run in due)
 
     async def run_again(self, post: bool) -> str:
@@ -91,7 +89,7 @@ class Clock:
         latest = self.conductor.schedule.latest_market(now)
         key = f"{latest.key}/extra-{now.astimezone(UTC):%H%M%S}"
         run = replace(latest, key=key, at=now, until=now + EXTRA_WINDOW)
-        await _off(lambda: self.conductor.ledger.plan([run], quiet=not post))
+        await asyncio.to_thread(lambda: self.conductor.ledger.plan([run], quiet=not post))
         self._begin()
         return key
 
@@ -107,7 +105,7 @@ class Clock:
         """The clock as it stands."""
         paused = await self.paused()
         ledger, schedule = self.conductor.ledger, self.conductor.schedule
-        return await _off(lambda: health_of(ledger, schedule, self._now(), paused))
+        return await asyncio.to_thread(lambda: health_of(ledger, schedule, self._now(), paused))
 
     def start(self, by_hand: bool = False) -> None:
         """Begin to fire; the lease must be held. `by_hand` leaves later turns to whoever moves the time."""
@@ -137,7 +135,7 @@ class Clock:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self.acts and not self.lost.is_set():
-            await _off(self._lease.release)
+            await asyncio.to_thread(self._lease.release)
 
     async def turn(self) -> None:
         """One look at everything; what takes long goes on by itself."""
@@ -158,11 +156,11 @@ class Clock:
 
     async def paused(self) -> bool:
         """Whether the owner has stopped runs and posts."""
-        return await _off(lambda: self._store.get_setting(PAUSED)) == "1"
+        return await asyncio.to_thread(lambda: self._store.get_setting(PAUSED)) == "1"
 
     async def pause(self, yes: bool) -> None:
         """Stop, or go on; outlives a restart."""
-        await _off(lambda: self._store.set_setting(PAUSED, "1" if yes else "0"))
+        await asyncio.to_thread(lambda: self._store.set_setting(PAUSED, "1" if yes else "0"))
 
     async def _runs(self) -> None:
         if not await self.paused():
@@ -194,9 +192,9 @@ class Clock:
         await self._guarded(self._renew_lease)
 
     async def _renew_lease(self) -> None:
-        if not await _off(lambda: self._lease.acquire(self._now())):
+        if not await asyncio.to_thread(lambda: self._lease.acquire(self._now())):
             raise LeaseLostError("Another process of this bot acts now.")
-        queue = await _off(self.conductor.ledger.queue)
+        queue = await asyncio.to_thread(self.conductor.ledger.queue)
         self._look(queue.pending + queue.sending)
 
     async def _night(self) -> None:
@@ -205,12 +203,8 @@ class Clock:
     async def _tidy(self) -> None:
         await self._nightly()
         before = self._now() - KEPT
-        await _off(lambda: self.conductor.ledger.prune(before))
+        await asyncio.to_thread(lambda: self.conductor.ledger.prune(before))
 
 
 def _tell(event: JobEvent) -> None:
     log.warning("scheduler", job=event.job_id, code=event.code)
-
-
-async def _off(work: Callable[[], T]) -> T:
-    return await asyncio.to_thread(work)

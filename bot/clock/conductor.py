@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import structlog
 
@@ -21,7 +20,6 @@ from engine.errors import VarianceError
 from engine.market.schedule import Schedule
 from engine.panel import Kind
 
-T = TypeVar("T")
 log = structlog.get_logger("variance.clock")
 
 LOOK_BACK = timedelta(days=14)
@@ -72,10 +70,10 @@ class Conductor:
             return
         async with self._computing:
             await self.plan()
-            for run in await _off(self.ledger.unfinished):
+            for run in await asyncio.to_thread(self.ledger.unfinished):
                 with structlog.contextvars.bound_contextvars(run=run.key):
                     await self._guarded(run, self._advance)
-            for run in await _off(lambda: self.ledger.renewable(self._now())):
+            for run in await asyncio.to_thread(lambda: self.ledger.renewable(self._now())):
                 with structlog.contextvars.bound_contextvars(run=run.key):
                     await self._guarded(run, self._renew)
 
@@ -85,17 +83,17 @@ class Conductor:
             return
         async with self._posting:
             await self._delivery.deliver()
-            for run in await _off(self.ledger.unfinished):
+            for run in await asyncio.to_thread(self.ledger.unfinished):
                 if run.state == "posting":
                     await self._finish(run)
 
     async def plan(self) -> None:
         """Enter what has come due since the last look."""
         now = self._now()
-        forgotten = await _off(lambda: self.ledger.unplan(now))
+        forgotten = await asyncio.to_thread(lambda: self.ledger.unplan(now))
         if forgotten:
             log.warning("the clock was set back", entries_forgotten=forgotten)
-        last = await _off(self.ledger.last_planned)
+        last = await asyncio.to_thread(self.ledger.last_planned)
         if last is None:
             # A new ledger: the newest run if it still matters; nobody has missed the earlier ones.
             latest = self.schedule.latest(now)
@@ -105,7 +103,7 @@ class Conductor:
         # The weekly place in the plan is kept free for the scorecard: nothing is posted there yet.
         due = [run for run in due if run.kind != "weekly"]
         if due:
-            await _off(lambda: self.ledger.plan(due))
+            await asyncio.to_thread(lambda: self.ledger.plan(due))
             log.info("runs planned", count=len(due), newest=due[-1].key)
 
     async def _guarded(self, run: LedgerRun, work: Callable[[LedgerRun], Awaitable[None]]) -> None:
@@ -124,7 +122,7 @@ class Conductor:
     async def _later(self, run: LedgerRun, reason: str) -> None:
         minutes = RETRY_MINUTES[min(run.attempts, len(RETRY_MINUTES) - 1)]
         when = self._now() + timedelta(minutes=minutes)
-        await _off(lambda: self.ledger.try_later(run.key, when, reason))
+        await asyncio.to_thread(lambda: self.ledger.try_later(run.key, when, reason))
 
     async def _advance(self, run: LedgerRun) -> None:
         now = self._now()
@@ -139,7 +137,7 @@ class Conductor:
     async def _over(self, run: LedgerRun, now: datetime) -> None:
         """The window has closed: what is not posted by now is told instead."""
         if run.state == "posting":
-            await _off(lambda: self.ledger.too_late(run.key, TOO_LATE))
+            await asyncio.to_thread(lambda: self.ledger.too_late(run.key, TOO_LATE))
             return
         reason = TOO_LATE if run.state == "computed" else run.reason or OFFLINE
         # A market that could not be had in all the time is a failure; one nobody asked for was skipped.
@@ -149,13 +147,15 @@ class Conductor:
             for each in await self._subscribers(run)
             if each.configured_at <= run.planned_at
         ]
-        await _off(lambda: self.ledger.give_up(run.key, "failed" if tried else "skipped", reason, now, told))
+        await asyncio.to_thread(
+            lambda: self.ledger.give_up(run.key, "failed" if tried else "skipped", reason, now, told)
+        )
         self._metrics.run_ended(run.kind, "failed" if tried else "skipped", 0.0, 0, 0)
         log.warning("run given up", reason=reason, told=len(told))
 
     async def _compute(self, run: LedgerRun) -> LedgerRun:
         begun = self._now()
-        claimed = await _off(lambda: self.ledger.compute(run.key, begun))
+        claimed = await asyncio.to_thread(lambda: self.ledger.compute(run.key, begun))
         if claimed is None:
             return run
         variants = {_variant(each) for each in await self._subscribers(run)}
@@ -166,7 +166,7 @@ class Conductor:
         if found is None:
             found = await self._service.scheduled(claimed.session, _kind(claimed), variants)
         kept = found.run_id
-        await _off(lambda: self.ledger.computed(run.key, kept))
+        await asyncio.to_thread(lambda: self.ledger.computed(run.key, kept))
         self._count(claimed, found, begun)
         return await self._current(run)
 
@@ -180,8 +180,8 @@ class Conductor:
         assert run.run_id is not None
         run_id = run.run_id
         if not run.alerted:
-            woken = await _off(lambda: self._evaluate(run_id, self._now()))
-            await _off(lambda: self.ledger.alerted(run.key))
+            woken = await asyncio.to_thread(lambda: self._evaluate(run_id, self._now()))
+            await asyncio.to_thread(lambda: self.ledger.alerted(run.key))
             log.info("alerts evaluated", messages=woken)
         targets = await self._targets(run, run_id)
         there = {target.channel_id for target in targets}
@@ -190,16 +190,16 @@ class Conductor:
             for each in await self._subscribers(run)
             if each.channel_id not in there
         ]
-        await _off(lambda: self.ledger.posting(run.key, targets, told, CHANGED))
+        await asyncio.to_thread(lambda: self.ledger.posting(run.key, targets, told, CHANGED))
         log.info("posting", channels=len(targets), told=len(told))
 
     async def _finish(self, run: LedgerRun) -> None:
         """Done when no channel waits any more; an incomplete market is asked for once more later."""
-        if await _off(lambda: self.ledger.posts(run.key, "pending", "sending")):
+        if await asyncio.to_thread(lambda: self.ledger.posts(run.key, "pending", "sending")):
             return
         now = self._now()
         wanted = self._within(run, self._service.next_try_of(run.run_id))
-        await _off(lambda: self.ledger.done(run.key, now, wanted))
+        await asyncio.to_thread(lambda: self.ledger.done(run.key, now, wanted))
         log.info("run done", run=run.key, again=wanted and wanted.isoformat(timespec="seconds"))
 
     async def _renew(self, run: LedgerRun) -> None:
@@ -207,7 +207,7 @@ class Conductor:
         assert run.run_id is not None
         run_id = run.run_id
         later = self._within(run, self._now() + timedelta(minutes=RETRY_MINUTES[-1]))
-        await _off(lambda: self.ledger.ask_again(run.key, later))
+        await asyncio.to_thread(lambda: self.ledger.ask_again(run.key, later))
         before = (await self._service.stored(run_id)).run.state
         variants = {_variant(each) for each in await self._subscribers(run)}
         found = await self._service.scheduled(run.session, _kind(run), variants)
@@ -215,9 +215,9 @@ class Conductor:
         if BETTER.index(state) > BETTER.index(before):
             again = self._within(run, found.next_try) if state != "complete" else None
             targets = await self._targets(run, found.run_id)
-            await _off(lambda: self.ledger.renewed(run.key, found.run_id, targets))
+            await asyncio.to_thread(lambda: self.ledger.renewed(run.key, found.run_id, targets))
             await self._delivery.renew(await self._current(run))
-            await _off(lambda: self.ledger.ask_again(run.key, again))
+            await asyncio.to_thread(lambda: self.ledger.ask_again(run.key, again))
         log.info("run renewed", before=before, after=state)
 
     def _within(self, run: LedgerRun, when: datetime | None) -> datetime | None:
@@ -235,10 +235,10 @@ class Conductor:
 
     async def _subscribers(self, run: LedgerRun) -> list[GuildSettings]:
         """The servers that want this run."""
-        return [] if run.quiet else await _off(lambda: self._guilds.posting(run.kind))
+        return [] if run.quiet else await asyncio.to_thread(lambda: self._guilds.posting(run.kind))
 
     async def _current(self, run: LedgerRun) -> LedgerRun:
-        found = await _off(lambda: self.ledger.run(run.key))
+        found = await asyncio.to_thread(lambda: self.ledger.run(run.key))
         assert found is not None
         return found
 
@@ -249,7 +249,3 @@ def _kind(run: LedgerRun) -> Kind:
 
 def _variant(settings: GuildSettings) -> Variant:
     return settings.profile, settings.thresholds
-
-
-async def _off(work: Callable[[], T]) -> T:
-    return await asyncio.to_thread(work)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import discord
@@ -34,7 +34,6 @@ from engine.market.schedule import Schedule
 if TYPE_CHECKING:
     from bot.app import VarianceBot
 
-T = TypeVar("T")
 log = structlog.get_logger("variance.delivery")
 
 AT_ONCE = 5
@@ -76,18 +75,18 @@ class Delivery:
 
     async def deliver(self) -> None:
         """Try every open post that is due; of one channel in the order of the runs."""
-        await _off(self._ledger.gather_notices)
+        await asyncio.to_thread(self._ledger.gather_notices)
         now = self._now()
         waiting: dict[int, list[Post]] = defaultdict(list)
-        for each in await _off(lambda: self._ledger.posts(None, "pending", "sending")):
+        for each in await asyncio.to_thread(lambda: self._ledger.posts(None, "pending", "sending")):
             if each.next_try is None or each.next_try <= now:
                 waiting[each.channel_id].append(each)
         await asyncio.gather(*(self._channel(posts) for posts in waiting.values()))
 
     async def renew(self, run: LedgerRun) -> None:
         """Put the better market into the messages of a run that was posted without one."""
-        for each in await _off(lambda: self._ledger.posts(run.key, "sent")):
-            settings = await _off(lambda each=each: self._guilds.get(each.guild_id))  # type: ignore[misc]
+        for each in await asyncio.to_thread(lambda: self._ledger.posts(run.key, "sent")):
+            settings = await asyncio.to_thread(lambda each=each: self._guilds.get(each.guild_id))  # type: ignore[misc]
             channel = self._bot.get_channel(each.channel_id)
             if settings is None or each.message_id is None or not isinstance(channel, PostChannel):
                 continue
@@ -108,8 +107,8 @@ class Delivery:
 
     async def _post(self, waiting: Post) -> bool:
         """Whether the post is at its end: sent, or given up."""
-        run = await _off(lambda: self._ledger.run(waiting.key))
-        settings = await _off(lambda: self._guilds.get(waiting.guild_id))
+        run = await asyncio.to_thread(lambda: self._ledger.run(waiting.key))
+        settings = await asyncio.to_thread(lambda: self._guilds.get(waiting.guild_id))
         assert run is not None
         if settings is None or settings.channel_id != waiting.channel_id:
             await self._drop(waiting, "skipped", "The server chose otherwise meanwhile.")
@@ -147,7 +146,9 @@ class Delivery:
         card = marked(await self._draw(run, waiting, settings), waiting)
         now = self._now()
         wait = PATIENCE[min(waiting.attempts, len(PATIENCE) - 1)]
-        claimed = await _off(lambda: self._ledger.sending(waiting, now, now + timedelta(seconds=wait)))
+        claimed = await asyncio.to_thread(
+            lambda: self._ledger.sending(waiting, now, now + timedelta(seconds=wait))
+        )
         if claimed is None:
             return
         message = await post(channel, card, nonce=claimed.nonce, role_id=settings.role_id)
@@ -156,7 +157,7 @@ class Delivery:
     async def _draw(self, run: LedgerRun, waiting: Post, settings: GuildSettings) -> Card:
         simulated = self._bot.service.simulated
         if waiting.what == "notice":
-            missed = await _off(lambda: self._ledger.told_with(waiting))
+            missed = await asyncio.to_thread(lambda: self._ledger.told_with(waiting))
             following = self._following(settings)
             return notice_card([_missed(each, waiting) for each in missed], following, simulated)
         if waiting.run_id is None:
@@ -179,8 +180,8 @@ class Delivery:
         return next((run.at for run in ahead if run.kind in settings.runs), None)
 
     async def _settled(self, waiting: Post, message_id: int) -> None:
-        await _off(lambda: self._ledger.sent(waiting, message_id, self._now()))
-        await _off(lambda: self._guilds.mend(waiting.guild_id, waiting.channel_id))
+        await asyncio.to_thread(lambda: self._ledger.sent(waiting, message_id, self._now()))
+        await asyncio.to_thread(lambda: self._guilds.mend(waiting.guild_id, waiting.channel_id))
         self._bot.metrics.posted("notice" if waiting.what == "notice" else "sent")
         log.info("posted", what=waiting.what, channel=waiting.channel_id, message=message_id)
 
@@ -213,13 +214,15 @@ class Delivery:
         """The channel takes no posts: said once, and nothing is tried there again until it is set up anew."""
         await self._drop(waiting, "failed", reason)
         now = self._now()
-        await _off(lambda: self._guilds.mark_broken(settings.guild_id, settings.channel_id, reason, now))
-        current = await _off(lambda: self._guilds.get(settings.guild_id))
+        await asyncio.to_thread(
+            lambda: self._guilds.mark_broken(settings.guild_id, settings.channel_id, reason, now)
+        )
+        current = await asyncio.to_thread(lambda: self._guilds.get(settings.guild_id))
         if current is not None and not current.told:
             await tell_administrator(self._bot, current, reason)
 
     async def _drop(self, waiting: Post, state: Literal["failed", "skipped"], reason: str) -> None:
-        await _off(lambda: self._ledger.failed(waiting, state, reason))
+        await asyncio.to_thread(lambda: self._ledger.failed(waiting, state, reason))
         self._bot.metrics.posted(state)
         log.warning("not posted", channel=waiting.channel_id, state=state, reason=reason)
 
@@ -255,7 +258,3 @@ def _lacking(error: discord.Forbidden | app_commands.BotMissingPermissions) -> s
         names = ", ".join(name.replace("_", " ").title() for name in error.missing_permissions)
         return f"There I lack the permission {names}."
     return "Discord does not let me post there."
-
-
-async def _off(work: Callable[[], T]) -> T:
-    return await asyncio.to_thread(work)

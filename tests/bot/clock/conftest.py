@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -30,9 +30,15 @@ MANAGER = 77
 class Markets:
     """The made-up markets, which can be told to fail and count how often they were asked."""
 
-    def __init__(self, listings: tuple[Listing, ...], made: dict[tuple[date, Kind], Snapshot]) -> None:
+    def __init__(
+        self,
+        listings: tuple[Listing, ...],
+        made: dict[tuple[date, Kind], Snapshot],
+        names: Collection[str] = FEW,
+    ) -> None:
         self._made = made
-        self.markets = SimulatedMarkets([each for each in listings if each.symbol in FEW])
+        self.markets = SimulatedMarkets([each for each in listings if each.symbol in names])
+        self.without: frozenset[str] = frozenset()
         self.asked: list[str] = []
         self.trouble: str | None = None
         self.without_benchmark = False
@@ -47,7 +53,10 @@ class Markets:
             return replace(halted.snapshot(), next_try=self.next_try)
         if (session, kind) not in self._made:
             self._made[session, kind] = self.markets.of_run(session, kind)
-        return self._made[session, kind]
+        market = self._made[session, kind]
+        if not self.without:
+            return market
+        return replace(market, quotes=market.quotes[~market.quotes["symbol"].isin(self.without)])
 
     def snapshot(self, symbols: Any = None) -> Snapshot:
         market = self.of_run(date(2025, 12, 31), "close")

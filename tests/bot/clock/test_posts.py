@@ -10,9 +10,10 @@ import discord
 import pytest
 
 from bot.clock.entries import Post
+from engine.market.schedule import Schedule
 from engine.rules import Rules
 from tests.bot.clock.conftest import Markets, Street, street_of
-from tests.bot.conftest import Clock, answer_of, text_of
+from tests.bot.conftest import SYMBOLS, Clock, answer_of, text_of
 
 OPEN = "2026-01-02T14:50:01+00:00"
 CLOSE = "2026-01-02T21:16:01+00:00"
@@ -51,6 +52,37 @@ async def test_the_post_leads_with_the_change_against_the_last_official_close(st
     assert "No earlier official run" not in text
     headline = text.splitlines()[2]
     assert "new" in headline or "left" in headline or "No change" in headline or "No name" in headline
+
+
+async def test_an_empty_day_says_so_and_names_the_nearest_miss(street: Street) -> None:
+    await street.until(OPEN)
+    await street.until(CLOSE)
+    text = street.posts()[-1]
+    assert "No name passes every gate, of 6 measured" in text
+    assert "Nearest miss:" in text or "No name is one gate short." in text
+    assert "```" not in text
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [(12, ("Degraded: ", "The ranking is only of these.")), (24, ("Outage: ", "Nothing is ranked."))],
+    ids=["degraded", "outage"],
+)
+async def test_a_market_with_holes_says_how_far_it_reaches(
+    gone: int, words: tuple[str, ...], make_bot: Any, listings: Any, empty: Any, clock: Clock
+) -> None:
+    markets = Markets(listings, {}, SYMBOLS)
+    bot = make_bot(
+        markets, path=empty, schedule=Schedule(), universe=SYMBOLS, realm="simulated", by_hand=True
+    )
+    async with street_of(bot, clock, markets) as street:
+        await street.work()
+        street.set_up(street.world.guild, street.world.channel)
+        markets.without = frozenset(SYMBOLS[-gone:])
+        await street.until(OPEN)
+        (text,) = street.posts()
+        assert all(word in text for word in words)
+        assert ("```" in text) == (gone == 12)
 
 
 async def test_a_button_under_the_post_gives_the_whole_list(street: Street) -> None:

@@ -133,3 +133,20 @@ async def test_status_and_readiness_turn_red_when_a_run_is_overdue(street: Stree
     assert answer.embeds[0].colour.value == COLOURS["outage"]
     assert "Overdue: " in text_of(answer)
     assert "2026-01-05/close" in text_of(answer)
+
+
+async def test_what_happened_can_be_read_off_the_metrics(street: Street) -> None:
+    await street.until(OPEN)
+    await street.world.ask("vrp", symbol="KO")
+    await street.world.ask("vrp", symbol="NOTHING")
+    await street.until(CLOSE)
+    figures = street.bot.metrics.exposition().decode()
+    for line in (
+        'variance_runs_total{kind="open",state="complete"} 1.0',
+        'variance_runs_total{kind="close",state="complete"} 2.0',
+        'variance_run_coverage_ratio{kind="close"} 1.0',
+        'variance_posts_total{result="sent"} 2.0',
+        'variance_command_seconds_count{command="vrp"} 1.0',
+        'variance_commands_refused_total{command="vrp",reason="UnknownSymbolError"} 1.0',
+    ):
+        assert line in figures, line

@@ -27,10 +27,14 @@ IDLE = timedelta(seconds=2)
 """Who waits for longer until its next try is killed: the clock goes on without it."""
 MOST_ENDED = 4
 """Processes that may end by themselves in one round; whoever supervises them starts them anew."""
+MOST_LIVES = 40
+"""Processes in one round; a run that has not come to its end by then never will."""
 MOST_RUNS = 6
 """Of one round, before it is to come to its end."""
 STILL = 1.5
 """Seconds without a request; discord.py waits one after a 500."""
+LONG_STILL = 6.0
+"""Seconds without a request that are no mere start of a process."""
 LARGEST_ROUND = 7
 """Kills, so that many runs are met and not a few many times."""
 
@@ -55,7 +59,7 @@ class Course:
 
     runs: list[PlannedRun]
     kills: list[Kill] = field(default_factory=list)
-    ended: int = 0
+    dead: list[Life] = field(default_factory=list)
     """Processes that ended by themselves."""
     skipped: bool = False
     """Whether the clock was set beyond the run's window."""
@@ -80,18 +84,21 @@ class Campaign:
         self._still_since = 0.0
 
     async def run(self, runs: Iterable[PlannedRun]) -> None:
-        """Rounds until all kills are spent."""
+        """Rounds until all kills are spent or one came to no end: its posts might turn up in the next."""
         self._chance.spoil(self.place.server.faults)
         self._runs = iter(runs)
-        while self._budget.left > 0:
-            self._tally.rounds.append(await self._round(Course([next(self._runs)])))
+        trouble = None
+        while self._budget.left > 0 and trouble is None:
+            latest = await self._round(Course([next(self._runs)]))
+            self._tally.rounds.append(latest)
+            trouble = latest.trouble
 
     async def _round(self, course: Course) -> Round:
         before = self.place.messages()
         self.world.clock.set(course.runs[0].at - self._chance.lead())
         await self._start()
         end = await self._pursue(course)
-        trouble = None if end == "over" else self._last_words(end)
+        trouble = None if end == "over" else self._last_words(course, end)
         for life in self._lives:
             await life.kill()
         self._lives.clear()
@@ -99,24 +106,27 @@ class Campaign:
         await self.world.until(lambda: self.world.quiet)
         new = {each.id: self.world.of(each)[before[each.id] :] for each in self.place.channels}
         got, strange = sorted_by_run(course.keys, new)
-        return Round(tuple(course.kills), got, strange, course.ended, trouble)
+        return Round(tuple(course.kills), got, strange, len(course.dead), trouble)
 
     async def _pursue(self, course: Course) -> End:
         """Kill and start until the round is over; otherwise what went wrong."""
-        while True:
+        for _ in range(MOST_LIVES):
             view = self._view(course)
             timer = Timer(self._moment(view, course), view.current, self._deliveries)
             end = await self._watch(course, timer)
             self._chance.learn(timer.computing)
-            if end in ("over", "stuck") or course.ended > MOST_ENDED:
+            if end in ("over", "stuck"):
                 return end
             if end != "ended":
                 view = await self._kill(course)
             self._bury(course)
+            if len(course.dead) > MOST_ENDED:
+                return "ended"
             if not self._lives:
                 if end != "ended":
                     self._set_clock_on(view, course)
                 await self._start()
+        return "stuck"
 
     def _view(self, course: Course) -> View:
         return read(self.place.database, course.keys)
@@ -147,14 +157,18 @@ class Campaign:
         return self.world.begun["send"] + self.world.begun["history"]
 
     def _is_idle(self, view: View) -> bool:
-        """Whether the process waits for its next try; while a post is on its way it has one set, too."""
+        """Whether the process waits for its next try, or for its next look at the ledger.
+
+        While a post is on its way it has a next try set, too.
+        """
         requests = self.world.begun.total(), len(self.world.seen)
         if requests != self._requests:
             self._requests, self._still_since = requests, time.monotonic()
-        waits = view.waits_until
-        if not view.under_way or waits is None or waits <= self.world.clock.now() + IDLE:
+        if not view.under_way or not self.world.quiet:
             return False
-        return self.world.quiet and time.monotonic() > self._still_since + STILL
+        waits = view.waits_until
+        rests = waits is not None and waits > self.world.clock.now() + IDLE
+        return time.monotonic() > self._still_since + (STILL if rests else LONG_STILL)
 
     async def _kill(self, course: Course) -> View:
         """End the process that acts; what the ledger says afterwards."""
@@ -173,9 +187,9 @@ class Campaign:
 
     def _bury(self, course: Course) -> None:
         """Forget processes that ended by themselves."""
-        alive = [life for life in self._lives if not life.ended]
-        course.ended += len(self._lives) - len(alive)
-        self._lives = alive
+        dead = [life for life in self._lives if life.ended]
+        course.dead += dead
+        self._lives = [life for life in self._lives if life not in dead]
 
     def _set_clock_on(self, view: View, course: Course) -> None:
         """As the gap says, and at least as long as the next try waits."""
@@ -194,11 +208,13 @@ class Campaign:
             clock.set(max(clock.now(), view.waits_until))
 
     async def _start(self) -> None:
+        self._still_since = time.monotonic()
         for _ in range(2 if self._chance.two() else 1):
             self._lives.append(await self.place.start(self.world.clock.now()))
 
-    def _last_words(self, end: End) -> str:
-        return "\n".join([end, *(line for life in self._lives for line in tail(life.log))])
+    def _last_words(self, course: Course, end: End) -> str:
+        lives = [*course.dead[-1:], *self._lives]
+        return "\n".join([end, *(line for life in lives for line in tail(life.log))])
 
 
 def sorted_by_run(

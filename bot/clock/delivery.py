@@ -40,6 +40,8 @@ AT_ONCE = 5
 """Channels that are served at the same time."""
 READ_BACK = 1000
 """Messages of a channel that are looked through for a post of ours."""
+GLANCE_BACK = 100
+"""The same for a post that is late and, as far as the ledger knows, was never tried."""
 PATIENCE = (15, 30, 60, 120, 300)
 """Seconds before the next try of a post that Discord did not take; the last one again and again."""
 NOTICE_LIFE = timedelta(days=7)
@@ -118,7 +120,9 @@ class Delivery:
             return True
         try:
             channel = await self._place(waiting)
-            if waiting.state == "sending" and (arrived := await self._arrived(channel, waiting)):
+            # A ledger put back from a backup does not know of what was posted since.
+            unsure = waiting.state == "sending" or self._now() - run.planned_at > LATE
+            if unsure and (arrived := await self._arrived(channel, waiting)):
                 log.info("post had arrived", message=arrived)
                 await self._settled(waiting, arrived)
             else:
@@ -202,7 +206,8 @@ class Delivery:
     async def _arrived(self, channel: PostChannel, waiting: Post) -> int | None:
         """The message of an earlier try that was cut off, None when the channel does not hold it."""
         me = channel.guild.me.id
-        async for message in channel.history(limit=READ_BACK):
+        far = READ_BACK if waiting.state == "sending" else GLANCE_BACK
+        async for message in channel.history(limit=far):
             if waiting.floor is not None and message.id <= waiting.floor:
                 return None
             footers = (embed.footer.text or "" for embed in message.embeds)

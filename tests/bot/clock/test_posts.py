@@ -282,6 +282,22 @@ async def test_a_post_that_arrived_before_a_crash_is_found_and_not_repeated(
     assert len(sends) == 1
 
 
+async def test_a_ledger_put_back_from_a_backup_repeats_nothing(street: Street, clocked: Any) -> None:
+    await street.until(OPEN)
+    store = street.bot.service.store
+    store.write(lambda db: db.execute("DELETE FROM posts"))
+    store.write(lambda db: db.execute("DELETE FROM planned_runs WHERE key = '2026-01-02/open'"))
+    await street.until("2026-01-02T15:10:00+00:00")
+    assert len(street.posts()) == 1
+    assert only_post(street).state == "sent"
+    store.write(lambda db: db.execute("DELETE FROM posts"))
+    store.write(lambda db: db.execute("DELETE FROM planned_runs WHERE key = '2026-01-02/open'"))
+    await street.away_until("2026-01-02T16:00:00+00:00")
+    await street.restart(clocked())
+    # Nor is it told that what it has was skipped.
+    assert len(street.posts()) == 1
+
+
 async def test_a_post_that_was_claimed_and_never_left_is_sent(street: Street, clocked: Any) -> None:
     await street.until(OPEN)
     street.world.env.backend.messages[street.world.channel.id].clear()

@@ -17,12 +17,20 @@ from tests.bot.test_settings import GOOD, ROOT
 from tests.discord_server.faults import REFUSED_TOKEN
 from tests.discord_server.server import DiscordServer
 
+_STARTED: list[asyncio.subprocess.Process] = []
+"""What a test that failed leaves running is killed with its server."""
+
 
 @pytest.fixture
 async def server() -> AsyncIterator[DiscordServer]:
     async with DiscordServer() as made:
         made.world.token = GOOD
         yield made
+    while _STARTED:
+        process = _STARTED.pop()
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 NOBODY = "http://127.0.0.1:1"
@@ -40,9 +48,11 @@ async def start(tmp_path: Path, port: int, **settings: str) -> asyncio.subproces
         "VARIANCE_CACHE": str(tmp_path / "cache"),
     }
     environment |= settings
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot"), cwd=tmp_path, env=environment, stderr=asyncio.subprocess.PIPE
     )
+    _STARTED.append(process)
+    return process
 
 
 async def test_a_start_syncs_connects_screens_and_stops_on_sigterm(

@@ -96,12 +96,14 @@ class Campaign:
     async def _round(self, course: Course) -> Round:
         before = self.place.messages()
         self.world.clock.set(course.runs[0].at - self._chance.lead())
-        await self._start()
-        end = await self._pursue(course)
-        trouble = None if end == "over" else self._last_words(course, end)
-        for life in self._lives:
-            await life.kill()
-        self._lives.clear()
+        try:
+            await self._start()
+            end = await self._pursue(course)
+            trouble = None if end == "over" else self._last_words(course, end)
+        finally:
+            for life in self._lives:
+                await life.kill()
+            self._lives.clear()
         # What a dead process had sent may still be on its way into the channels.
         await self.world.until(lambda: self.world.quiet)
         new = {each.id: self.world.of(each)[before[each.id] :] for each in self.place.channels}

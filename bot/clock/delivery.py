@@ -25,6 +25,7 @@ from bot.cards.card import Card
 from bot.cards.notice import MissedRun, notice_card, rules_card
 from bot.cards.text import dotted
 from bot.clock.entries import LedgerRun, Post
+from bot.clock.lease import LeaseLostError
 from bot.clock.ledger import Ledger
 from bot.people.guilds import Guilds, GuildSettings
 from bot.people.guilds_notice import tell_administrator
@@ -78,12 +79,16 @@ class Delivery:
     async def deliver(self) -> None:
         """Try every open post that is due; of one channel in the order of the runs."""
         await asyncio.to_thread(self._ledger.gather_notices)
-        now = self._now()
         waiting: dict[int, list[Post]] = defaultdict(list)
         for each in await asyncio.to_thread(lambda: self._ledger.posts(None, "pending", "sending")):
-            if each.next_try is None or each.next_try <= now:
-                waiting[each.channel_id].append(each)
-        await asyncio.gather(*(self._channel(posts) for posts in waiting.values()))
+            waiting[each.channel_id].append(each)
+        served = (self._channel(posts) for posts in waiting.values())
+        for trouble in await asyncio.gather(*served, return_exceptions=True):
+            if isinstance(trouble, LeaseLostError):
+                raise trouble
+            if isinstance(trouble, BaseException):
+                # One server's trouble is not the others'; what is open is tried again.
+                log.error("channel not served", exc_info=trouble)
 
     async def renew(self, run: LedgerRun) -> None:
         """Put the better market into the messages of a run that was posted without one."""
@@ -91,6 +96,8 @@ class Delivery:
             settings = await asyncio.to_thread(lambda each=each: self._guilds.get(each.guild_id))  # type: ignore[misc]
             channel = self._bot.get_channel(each.channel_id)
             if settings is None or each.message_id is None or not isinstance(channel, PostChannel):
+                continue
+            if each.what == "notice":
                 continue
             card = marked(await self._draw(run, each, settings), each)
             try:
@@ -103,9 +110,11 @@ class Delivery:
     async def _channel(self, posts: list[Post]) -> None:
         async with self._slots:
             for each in posts:
+                if each.next_try is not None and each.next_try > self._now():
+                    return  # the channel's later posts wait, so that they are read in their order
                 with structlog.contextvars.bound_contextvars(run=each.key, guild=each.guild_id):
                     if not await self._post(each):
-                        return  # the channel's later posts wait, so that they are read in their order
+                        return
 
     async def _post(self, waiting: Post) -> bool:
         """Whether the post is at its end: sent, or given up."""

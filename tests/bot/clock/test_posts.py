@@ -230,6 +230,43 @@ async def test_discord_in_trouble_costs_time_and_not_the_post(street: Street, st
     assert len(street.posts()) == 1
 
 
+async def test_later_posts_of_a_channel_wait_for_the_one_before(street: Street) -> None:
+    street.world.env.inject_error("POST", MESSAGES, status=503, times=1)
+    await street.until(OPEN)
+    assert street.posts() == []
+    store = street.bot.service.store
+    later = "2026-01-02T21:20:00.000000+00:00"
+    store.write(lambda db: db.execute("UPDATE posts SET next_try = ?", (later,)))
+    # As with a window that is still open, else the opening would be told as too late.
+    store.write(lambda db: db.execute("UPDATE planned_runs SET until = '2026-01-05T09:00:00.000000+00:00'"))
+    await street.until(CLOSE)
+    assert street.posts() == []
+    await street.until("2026-01-02T21:20:01+00:00")
+    opening, closing = street.posts()
+    assert "Opening screen" in opening
+    assert "Closing screen" in closing
+
+
+async def test_one_server_in_trouble_keeps_nothing_from_the_others(street: Street) -> None:
+    guild = street.world.env.create_guild("Other")
+    channel = guild.create_text_channel("calls")
+    await street.world.env.settle()
+    street.set_up(guild, channel)
+    await street.until(OPEN)
+    store = street.bot.service.store
+    store.write(
+        lambda db: db.execute(
+            "UPDATE posts SET state = 'pending', what = 'screen', run_id = 1 WHERE channel_id = ?",
+            (street.world.channel.id,),
+        )
+    )
+    # A run that cannot be read any more, as after a disk fault.
+    store.write(lambda db: db.execute("UPDATE runs SET missing = '[]' WHERE id = 1"))
+    street.bot.service._runs.clear()
+    await street.until(CLOSE)
+    assert "Closing screen" in street.posts(channel)[-1]
+
+
 async def test_a_channel_without_permission_is_marked_and_its_manager_told_once(street: Street) -> None:
     owner = street.world.guild.owner
     street.world.env.inject_error(

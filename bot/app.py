@@ -108,9 +108,8 @@ class VarianceBot(commands.Bot):
         conductor = Conductor(
             schedule, ledger, service, self.servers, delivery, self.alerts.evaluate, self.metrics, now
         )
-        return Clock(
-            conductor, lease, store, now, self.is_ready, Courier(self).deliver, self.nightly, self.look
-        )
+        courier = Courier(self, lease.require)
+        return Clock(conductor, lease, store, now, self.is_ready, courier.deliver, self.nightly, self.look)
 
     async def start(self, token: str, *, reconnect: bool = True) -> None:
         """Wait for the right to act and for a turn to connect, then serve until closed.

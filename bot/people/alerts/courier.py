@@ -20,7 +20,7 @@ from bot.cards.card import Card
 from bot.cards.embed import to_message
 from bot.cards.gates import failures
 from bot.people.alerts.buttons import digest_view, news_view
-from bot.people.alerts.deliveries import Letter
+from bot.people.alerts.deliveries import Fence, Letter, open_to_all
 from bot.people.alerts.home import home_of
 from bot.people.alerts.rules import News
 from bot.posting import direct, missing_permissions
@@ -44,7 +44,8 @@ TROUBLE = (discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)
 class Courier:
     """Takes what the alerts have open to people and channels."""
 
-    def __init__(self, bot: VarianceBot) -> None:
+    def __init__(self, bot: VarianceBot, fence: Fence = open_to_all) -> None:
+        self._fence = fence
         self._bot = bot
         self._deliveries = home_of(bot).deliveries
         self._busy = asyncio.Lock()
@@ -59,7 +60,7 @@ class Courier:
             return
         async with self._busy:
             tried: set[int] = set()
-            while due := await _off(lambda: self._deliveries.due(self._bot.now(), tried)):
+            while due := await _off(lambda: self._deliveries.due(self._bot.now(), tried, self._fence)):
                 tried.update(due)
                 async with asyncio.TaskGroup() as group:
                     for number in due:

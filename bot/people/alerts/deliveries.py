@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,6 +50,13 @@ _CLOSE = (
 )
 
 
+Fence = Callable[[Database], None]
+
+
+def open_to_all(_: Database) -> None:
+    """Where only one process is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One Discord message to be: its news, its way, how often it was tried.
@@ -76,13 +83,15 @@ class Deliveries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def due(self, now: datetime, apart: Collection[int] = ()) -> list[int]:
+    def due(self, now: datetime, apart: Collection[int] = (), fence: Fence = open_to_all) -> list[int]:
         """Deliveries to take up now, those that were cut off among them; `apart` are left out.
 
-        What is meant for people whose messages are closed is kept for them instead.
+        What is meant for people whose messages are closed is kept for them instead. `fence` raises when
+        this process may not act.
         """
 
         def work(db: Database) -> list[int]:
+            fence(db)
             db.execute(_KEEP, (now.isoformat(),))
             found = (number for (number,) in db.execute(_DUE, (now.isoformat(),)).fetchall())
             return [number for number in found if number not in apart][:BATCH]

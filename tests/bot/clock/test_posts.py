@@ -10,6 +10,7 @@ import discord
 import pytest
 
 from bot.clock.entries import Post
+from bot.clock.lease import LeaseLostError
 from engine.market.schedule import Schedule
 from engine.rules import Rules
 from tests.bot.clock.conftest import Markets, Street, street_of
@@ -406,6 +407,8 @@ async def test_who_lost_the_lease_sends_nothing_and_knows_it(street: Street, mar
     await asyncio.wait_for(street.clock.lost.wait(), 10)
     assert street.posts() == []
     assert markets.asked == ["2025-12-31/close"]
+    with pytest.raises(LeaseLostError):
+        await street.clock._alerts()
 
 
 async def test_a_clock_that_was_ahead_takes_nothing_from_the_days_it_jumped_over(street: Street) -> None:

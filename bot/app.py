@@ -215,10 +215,11 @@ class VarianceBot(commands.Bot):
         except StoreError as error:
             log.error("kept alerts could not be looked for", reason=str(error))
 
-    def look(self, posts: int) -> None:
+    async def look(self, posts: int) -> None:
         """Tell the metrics how Discord and the queues are."""
         self.metrics.discord_seen(self.latency, len(self.guilds))
         self.metrics.queue_length("posts", posts)
+        self.metrics.queue_length("alerts", await asyncio.to_thread(self.alerts.queued))
 
     async def nightly(self) -> None:
         """The backup, where one is wanted."""

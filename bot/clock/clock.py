@@ -45,7 +45,7 @@ class Clock:
         may_post: Callable[[], bool],
         courier: Job,
         nightly: Job,
-        look: Callable[[int], None],
+        look: Callable[[int], Awaitable[None]],
     ) -> None:
         self.conductor = conductor
         self.lost = asyncio.Event()
@@ -195,7 +195,7 @@ class Clock:
         if not await asyncio.to_thread(lambda: self._lease.acquire(self._now())):
             raise LeaseLostError("Another process of this bot acts now.")
         queue = await asyncio.to_thread(self.conductor.ledger.queue)
-        self._look(queue.pending + queue.sending)
+        await self._look(queue.pending + queue.sending)
 
     async def _night(self) -> None:
         await self._guarded(self._tidy)

@@ -82,13 +82,14 @@ class Reference(commands.Cog):
         if clock is None:
             return None
         health = await clock.health()
+        alerts = await self.bot.service.desk(self.bot.alerts.queued)
         return ClockStatus(
             next_run=health.next_run.at,
             next_kind=_kind(health.next_run),
             under_way=tuple(f"{run.key} ({run.state})" for run in health.under_way),
             overdue=health.overdue,
             missed=tuple((run.key, run.reason or run.state) for run in health.missed),
-            queued=health.queue.pending + health.queue.sending,
+            queued=health.queue.pending + health.queue.sending + alerts,
             paused=health.paused,
         )
 

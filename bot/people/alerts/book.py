@@ -24,6 +24,7 @@ MOST_RULES = 20
 MOST_CHANNEL_RULES = 200
 """Rules that may be told in the channels of one server."""
 
+_QUEUED = "SELECT count(*) FROM alert_deliveries WHERE state IN ('pending', 'sending')"
 _OF_PERSON = f"{STORED} WHERE r.user_id = ? ORDER BY r.number"
 _BY_NUMBER = f"{STORED} WHERE r.user_id = ? AND r.number = ?"
 _BY_ID = f"{STORED} WHERE r.user_id = ? AND r.id = ?"
@@ -67,6 +68,12 @@ class Alerts:
         person has this rule or as many as one may have, or the server's channels carry too many.
         """
         return self.store.write(lambda db: _add(db, user_id, wish, now, hint))
+
+    def queued(self) -> int:
+        """Messages on their way, those that wait for the end of somebody's quiet hours among them."""
+        with self.store.reading() as db:
+            (count,) = db.execute(_QUEUED).fetchone()
+        return int(count)
 
     def of_person(self, user_id: int) -> list[tuple[Rule, Standing]]:
         """A person's rules by number, each with how it stands."""

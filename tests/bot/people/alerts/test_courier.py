@@ -38,9 +38,11 @@ async def test_a_message_is_marked_after_it_was_sent(desk: AlertWorld) -> None:
     await desk.add()
     await fire(desk)
     assert states(desk) == ["pending"]
+    assert desk.bot.alerts.queued() == 1
     await desk.courier.deliver()
     (letter,) = desk.letters()
     assert states(desk) == ["sent"]
+    assert desk.bot.alerts.queued() == 0
     with desk.bot.service.store.reading() as db:
         assert db.execute("SELECT message_id FROM alert_deliveries").fetchone() == (letter.id,)
     await desk.courier.deliver()

@@ -97,11 +97,12 @@ class HttpServer:
         await self._runner.cleanup()
 
     def _sentence(self, error: OSError) -> str:
+        # Python 3.13 says without a number that no address could be bound.
+        code = error.errno or errno.EADDRNOTAVAIL
         where = f"{variable('http_port')} is {self._wanted}"
-        if error.errno == errno.EADDRNOTAVAIL:
+        if code == errno.EADDRNOTAVAIL:
             where = f"{variable('http_host')} is {self._host}"
-        meaning = _MEANINGS.get(error.errno or 0, f"which cannot be opened: {error.strerror}")
-        return f"{where}, {meaning}"
+        return f"{where}, {_MEANINGS.get(code, f'which cannot be opened: {error.strerror}')}"
 
     async def _health(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

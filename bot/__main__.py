@@ -16,9 +16,9 @@ import structlog
 from bot.app import VarianceBot, compose, use_other_discord
 from bot.clock.lease import LeaseLostError
 from bot.logs import configure
-from bot.operation.clock import clock_from
 from bot.operation.stopping import leave_in_time
 from bot.settings import TOKEN, Settings, read_settings
+from engine.environment import now_from
 from engine.errors import VarianceError
 
 log = structlog.get_logger("variance.main")
@@ -34,7 +34,7 @@ def main() -> int:
     try:
         settings = read_settings()
         configure(settings.log_level)
-        bot = compose(settings, clock_from(settings.clock))
+        bot = compose(settings, now_from(settings.clock))
     except VarianceError as error:
         return _refuse(str(error), 2)
     use_other_discord(settings)

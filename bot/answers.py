@@ -146,9 +146,7 @@ class Answers:
 
     async def post(self) -> Card:
         """The scheduled post of the market at hand."""
-        judged = await self.service.screen()
-        previous = await self.service.previous(judged.screen)
-        return await self._draw(lambda: post_card(judged.screen, judged.run_id, previous))
+        return await self.scheduled((await self.service.screen()).run_id, Scope())
 
     async def scheduled(
         self, run_id: int, scope: Scope, *, late_since: datetime | None = None, numbers: str | None = None

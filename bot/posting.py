@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -17,6 +19,38 @@ The history is read after a crash, to see whether a post had reached the channel
 """
 
 PostChannel = discord.TextChannel | discord.Thread
+
+TROUBLE = (discord.RateLimited, discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)
+"""What sending may end with."""
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether what Discord or the network did (one of TROUBLE) is worth another try."""
+    if isinstance(error, discord.HTTPException):
+        return (
+            error.status == HTTPStatus.TOO_MANY_REQUESTS or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        )
+    return True
+
+
+def trouble_name(error: Exception) -> str:
+    """What one of TROUBLE is called in the log and the ledger; none of what was to be sent."""
+    if isinstance(error, discord.HTTPException):
+        return f"{error.status}, code {error.code}"
+    return type(error).__name__
+
+
+async def marked_message(
+    place: discord.abc.Messageable, author_id: int, mark: str, far: int, floor: int | None = None
+) -> int | None:
+    """The message of ours whose footer bears a mark, among the last `far` of a channel and above `floor`."""
+    async for message in place.history(limit=far):
+        if floor is not None and message.id <= floor:
+            return None
+        footers = (embed.footer.text or "" for embed in message.embeds)
+        if message.author.id == author_id and any(mark in text for text in footers):
+            return message.id
+    return None
 
 
 def missing_permissions(channel: PostChannel) -> list[str]:

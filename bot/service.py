@@ -60,7 +60,6 @@ class MarketService:
         self.clocked = False
         """Whether a clock makes the official runs; what is taken beside it is not official then."""
         self._work = Screening(provider, rules, store, realm, universe, listings, pairs)
-        self._realm = realm
         self._deadline = deadline
         self._live = self._work.live
         self._far = (0, 0)
@@ -83,7 +82,7 @@ class MarketService:
     @property
     def simulated(self) -> bool:
         """Whether the market is made up."""
-        return self._realm == "simulated"
+        return self._work.realm == "simulated"
 
     def troubles(self) -> tuple[str, ...] | None:
         """One sentence a source that did not answer when last asked; None for a market without sources."""
@@ -249,7 +248,7 @@ class MarketService:
 
     def history(self, symbol: str, screen: Screen) -> list[Point]:
         """Official closes of a name up to the screen's session, oldest first. Reads the disk: at the desk."""
-        realm = realm_of(screen.run, self._realm)
+        realm = realm_of(screen.run, self._work.realm)
         return self.store.history(symbol, realm, before=screen.run.session + timedelta(days=1))
 
     async def previous(self, screen: Screen) -> Screen | None:
@@ -258,7 +257,7 @@ class MarketService:
         found = await self.desk(
             lambda: self.store.previous_official(
                 run.session,
-                realm=realm_of(run, self._realm),
+                realm=realm_of(run, self._work.realm),
                 kind="close",
                 profile=run.profile,
                 lens=run.lens,

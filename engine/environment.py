@@ -8,7 +8,9 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -79,6 +81,14 @@ class LiveSettings(BaseSettings):
     def cache_folder(self) -> Path:
         """Where answers are kept: the operator's folder, or the user's own cache folder."""
         return self.cache or user_cache_path("variance", appauthor=False)
+
+
+def now_from(start: datetime | None) -> Callable[[], datetime]:
+    """The time in UTC; with `start` a clock that shows it now and runs on from there."""
+    if start is None:
+        return lambda: datetime.now(UTC)
+    began, shown = time.monotonic(), start.astimezone(UTC)
+    return lambda: shown + timedelta(seconds=time.monotonic() - began)
 
 
 SettingsT = TypeVar("SettingsT", bound=LiveSettings)

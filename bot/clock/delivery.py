@@ -14,7 +14,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-import aiohttp
 import discord
 import structlog
 from discord import app_commands
@@ -29,7 +28,7 @@ from bot.clock.lease import LeaseLostError
 from bot.clock.ledger import Ledger
 from bot.people.guilds import Guilds, GuildSettings
 from bot.people.guilds_notice import tell_administrator
-from bot.posting import PostChannel, post
+from bot.posting import TROUBLE, PostChannel, marked_message, may_pass, post, trouble_name
 from engine.market.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -53,9 +52,6 @@ LATE = timedelta(minutes=3)
 """A run begun later than this after its time says so."""
 LATE_POST = timedelta(minutes=60)
 """So does a post that leaves later than this after it."""
-SERVER_TROUBLE = 500
-TROUBLE = (discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)
-"""What may pass: the post is tried again."""
 
 
 class Delivery:
@@ -104,8 +100,8 @@ class Delivery:
                 await channel.get_partial_message(each.message_id).edit(
                     **edit_of(card), allowed_mentions=discord.AllowedMentions.none()
                 )
-            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-                log.warning("post not renewed", run=run.key, guild=each.guild_id, error=type(error).__name__)
+            except TROUBLE as error:
+                log.warning("post not renewed", run=run.key, guild=each.guild_id, error=trouble_name(error))
 
     async def _channel(self, posts: list[Post]) -> None:
         async with self._slots:
@@ -144,13 +140,10 @@ class Delivery:
             log.info("server not at hand, post waits")
             return False
         except TROUBLE as error:
-            log.warning("post not taken, tried again", error=type(error).__name__)
-            return False
-        except discord.HTTPException as error:
-            if error.status >= SERVER_TROUBLE:
-                log.warning("post not taken, tried again", status=error.status)
+            if may_pass(error):
+                log.warning("post not taken, tried again", error=trouble_name(error))
                 return False
-            await self._drop(waiting, "failed", f"Discord refused it ({error.status}, code {error.code}).")
+            await self._drop(waiting, "failed", f"Discord refused it ({trouble_name(error)}).")
         return True
 
     async def _send(
@@ -214,15 +207,8 @@ class Delivery:
 
     async def _arrived(self, channel: PostChannel, waiting: Post) -> int | None:
         """The message of an earlier try that was cut off, None when the channel does not hold it."""
-        me = channel.guild.me.id
         far = READ_BACK if waiting.state == "sending" else GLANCE_BACK
-        async for message in channel.history(limit=far):
-            if waiting.floor is not None and message.id <= waiting.floor:
-                return None
-            footers = (embed.footer.text or "" for embed in message.embeds)
-            if message.author.id == me and any(mark(waiting) in text for text in footers):
-                return message.id
-        return None
+        return await marked_message(channel, channel.guild.me.id, mark(waiting), far, waiting.floor)
 
     async def _break(self, waiting: Post, settings: GuildSettings, reason: str) -> None:
         """The channel takes no posts: said once, and nothing is tried there again until it is set up anew."""

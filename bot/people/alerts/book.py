@@ -81,11 +81,6 @@ class Alerts:
             records = db.execute(_OF_PERSON, (user_id,)).fetchall()
         return [(stored.rule, _standing(stored)) for stored in map(stored_of, records)]
 
-    def numbered(self, user_id: int, number: int) -> Rule | None:
-        """A person's rule by its number; None when there is none."""
-        with self.store.reading() as db:
-            return _rule(db, _BY_NUMBER, user_id, number)
-
     def find(self, user_id: int, rule_id: int) -> Rule | None:
         """A person's rule by the id its buttons carry; None when it is gone."""
         with self.store.reading() as db:

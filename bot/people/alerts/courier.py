@@ -8,10 +8,8 @@ nonce it had the first time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-import aiohttp
 import discord
 import structlog
 
@@ -23,22 +21,17 @@ from bot.people.alerts.buttons import digest_view, news_view
 from bot.people.alerts.deliveries import Fence, Letter, open_to_all
 from bot.people.alerts.home import home_of
 from bot.people.alerts.rules import News
-from bot.posting import direct, missing_permissions
+from bot.posting import TROUBLE, direct, marked_message, may_pass, missing_permissions, trouble_name
 
 if TYPE_CHECKING:
     from bot.app import VarianceBot
 
-T = TypeVar("T")
 log = structlog.get_logger("variance.alerts")
 
 AT_ONCE = 5
 """Messages on their way at the same time."""
 READ_BACK = 100
 """Messages looked through for one that a crash may have left there."""
-SERVER_TROUBLE = 500
-TOO_MANY = 429
-TROUBLE = (discord.RateLimited, aiohttp.ClientError, OSError, TimeoutError)
-"""What passes: the message is tried again."""
 
 
 class Courier:
@@ -60,7 +53,9 @@ class Courier:
             return
         async with self._busy:
             tried: set[int] = set()
-            while due := await _off(lambda: self._deliveries.due(self._bot.now(), tried, self._fence)):
+            while due := await asyncio.to_thread(
+                lambda: self._deliveries.due(self._bot.now(), tried, self._fence)
+            ):
                 tried.update(due)
                 async with asyncio.TaskGroup() as group:
                     for number in due:
@@ -68,7 +63,7 @@ class Courier:
 
     async def _one(self, number: int) -> None:
         async with self._slots:
-            letter = await _off(lambda: self._deliveries.claim(number, self._bot.now()))
+            letter = await asyncio.to_thread(lambda: self._deliveries.claim(number, self._bot.now()))
             if letter is None:
                 return
             with structlog.contextvars.bound_contextvars(alert=letter.id, guild=_guild_of(letter)):
@@ -82,16 +77,14 @@ class Courier:
             else:
                 await self._in_channel(letter, letter.channel)
         except (discord.Forbidden, discord.NotFound) as error:
-            await _off(lambda: self._deliveries.closed(letter, self._bot.now()))
+            await asyncio.to_thread(lambda: self._deliveries.closed(letter, self._bot.now()))
             self._bot.metrics.alerted("closed")
             log.warning("direct messages closed, alert kept", code=error.code)
         except TROUBLE as error:
-            await self._later(letter, type(error).__name__)
-        except discord.HTTPException as error:
-            if error.status >= SERVER_TROUBLE or error.status == TOO_MANY:
-                await self._later(letter, f"status {error.status}")
+            if may_pass(error):
+                await self._later(letter, trouble_name(error))
             else:
-                await self._failed(letter, f"Discord refused it ({error.status}, code {error.code})")
+                await self._failed(letter, f"Discord refused it ({trouble_name(error)})")
 
     async def _direct(self, letter: Letter, note: str | None = None) -> None:
         person = await self._bot.create_dm(discord.Object(letter.user_id))
@@ -119,17 +112,16 @@ class Courier:
             except (discord.Forbidden, discord.NotFound) as error:
                 log.warning("channel closed to an alert", channel=place[1], code=error.code)
         note = f"Meant for <#{place[1]}>, where I may not post any more."
-        if await _off(lambda: self._deliveries.turned(letter.id, note)):
+        if await asyncio.to_thread(lambda: self._deliveries.turned(letter.id, note)):
             await self._direct(letter, note)
 
     async def _settle_arrived(self, letter: Letter, place: discord.abc.Messageable) -> bool:
         """Whether a try that was cut off had arrived after all; then it is marked so."""
-        async for message in place.history(limit=READ_BACK):
-            footers = (embed.footer.text or "" for embed in message.embeds)
-            if message.author == self._bot.user and any(mark_of(letter) in footer for footer in footers):
-                await self._settled(letter, message.id)
-                return True
-        return False
+        assert self._bot.user is not None
+        arrived = await marked_message(place, self._bot.user.id, mark_of(letter), READ_BACK)
+        if arrived is not None:
+            await self._settled(letter, arrived)
+        return arrived is not None
 
     async def _draw(self, letter: Letter, note: str) -> Card:
         if letter.digest:
@@ -141,22 +133,22 @@ class Courier:
         """The gates that keep a name out that left the list."""
         if news.wish.condition != "leaves":
             return ""
-        row = await _off(lambda: self._bot.service.store.row(news.run.run_id, news.symbol))
+        row = await asyncio.to_thread(lambda: self._bot.service.store.row(news.run.run_id, news.symbol))
         return "" if row is None else failures(row)
 
     async def _settled(self, letter: Letter, message_id: int) -> None:
-        await _off(lambda: self._deliveries.sent(letter.id, message_id, self._bot.now()))
+        await asyncio.to_thread(lambda: self._deliveries.sent(letter.id, message_id, self._bot.now()))
         self._bot.metrics.alerted("digest" if letter.digest else "sent")
         log.info("alert sent", firings=len(letter.news), message=message_id)
 
     async def _later(self, letter: Letter, reason: str) -> None:
-        again = await _off(lambda: self._deliveries.later(letter, self._bot.now(), reason))
+        again = await asyncio.to_thread(lambda: self._deliveries.later(letter, self._bot.now(), reason))
         if not again:
             self._bot.metrics.alerted("failed")
         log.warning("alert not taken", reason=reason, given_up=not again)
 
     async def _failed(self, letter: Letter, reason: str) -> None:
-        await _off(lambda: self._deliveries.failed(letter.id, self._bot.now(), reason))
+        await asyncio.to_thread(lambda: self._deliveries.failed(letter.id, self._bot.now(), reason))
         self._bot.metrics.alerted("failed")
         log.error("alert refused", reason=reason)
 
@@ -172,7 +164,3 @@ def _view(letter: Letter) -> discord.ui.View:
 
 def _guild_of(letter: Letter) -> int | None:
     return None if letter.channel is None else letter.channel[0]
-
-
-async def _off(work: Callable[[], T]) -> T:
-    return await asyncio.to_thread(work)

@@ -6,10 +6,10 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
-from engine.environment import LiveSettings
+from engine.environment import LiveSettings, now_from
 from engine.market.live.access import Access
 from engine.market.live.cache import AnswerCache
 from engine.market.live.market import LiveMarket
@@ -63,14 +63,8 @@ def access_of(settings: LiveSettings, config: Path) -> Access:
 
 def clock_from(start: datetime | None) -> Clock:
     """The wall clock, or one that shows `start` now and runs on from there."""
-    begun = time.monotonic()
-
-    def moved() -> datetime:
-        assert start is not None
-        return start + timedelta(seconds=time.monotonic() - begun)
-
     return Clock(
-        now=(lambda: datetime.now(UTC)) if start is None else moved,
+        now=now_from(start),
         ticks=time.monotonic,
         sleep=asyncio.sleep,
         pause=time.sleep,

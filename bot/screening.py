@@ -201,7 +201,8 @@ class Screening:
         table = self._measured(panel, rules) if panel.benchmark else None
         screen = self._screen(panel, table, rules, self._universe)
         run_id = self._save(screen, rules, official)
-        save_pairs(self.store, run_id, measure_pairs(panel, table, self._pairs))
+        apart = rules.relative.convergence_spread
+        save_pairs(self.store, run_id, measure_pairs(panel, table, self._pairs, apart))
         names = [(row.symbol, row.text("name")) for row in screen.rows]
         sectors = sorted({sector for row in screen.rows if (sector := row.text("sector"))})
         return Market(

@@ -269,6 +269,10 @@ class MarketService:
         """What the record holds."""
         return await self.desk(self.store.counts)
 
+    async def engine(self, work: Callable[[], T]) -> T:
+        """Computing on the market at hand, off the event loop. What is personal is shared with nobody."""
+        return await self._once(object(), self._engine, work)
+
     async def desk(self, work: Callable[[], T]) -> T:
         """Reading or drawing, off the event loop."""
         return await self._once(object(), self._desk, work)

@@ -6,6 +6,7 @@ on whole columns. A single name is a Panel of one row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
@@ -119,6 +120,18 @@ class Prices:
     close: FloatArray
     lag: FloatArray
 
+    def session_closes(self, rows: Sequence[int]) -> FloatArray:
+        """Closes of some names by session, (rows, sessions), the last column the run's own; missing is NaN.
+
+        A name's row ends with its latest close, so one that lags is pushed back to its place.
+        """
+        chosen = np.asarray(rows, dtype=np.int64)
+        closes, width = self.close[chosen], self.close.shape[1]
+        for place in np.flatnonzero(self.lag[chosen] > 0):
+            late = min(int(self.lag[chosen[place]]), width)
+            closes[place] = np.append(closes[place, late:], np.full(late, np.nan))
+        return closes
+
     def of_names(self, first: int, last: int) -> Prices:
         """The prices of names first..last-1, without copying."""
         part = slice(first, last)
@@ -142,6 +155,11 @@ class Panel:
     """Whether the benchmark has a valid price or history in this run (the hard gate)."""
     dropped: dict[str, int]
     """Quote rows the reader left out, by reason."""
+    benchmark_close: FloatArray | None = None
+    """Adjusted closes of the benchmark, (sessions,) in the columns of `prices`, the last one the run's own
+    session; NaN where missing. None without any."""
+    benchmark_spot: float | None = None
+    """Price of the benchmark in this run; its latest close where the run quotes none."""
     iv_series: FloatArray | None = None
     """A source's own daily IV30 before the run, (names, sessions) oldest first, NaN where missing."""
     notes: tuple[str, ...] = ()

@@ -8,10 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from engine.configfile import Frozen, Ticker, cause, no_repeats, read_json, sentence, validated
 from engine.errors import ConfigError
 
 Lens = Literal["quarterly", "yearly", "consensus"]
@@ -39,13 +40,6 @@ NonNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Days = Annotated[int, Field(ge=0, le=3650)]
-Ticker = Annotated[str, StringConstraints(pattern=r"^[/^]?[A-Z0-9][A-Z0-9.\-]{0,9}$")]
-
-
-class Frozen(BaseModel):
-    """What every file under config/ is read into: unchangeable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 class LensRules(Frozen):
@@ -185,6 +179,50 @@ class CoverageRules(Frozen):
     from_names: Annotated[int, Field(ge=1)]
 
 
+class RelativeRules(Frozen):
+    """When pairs and sectors are worth a word (methodology 6)."""
+
+    convergence_spread: Positive
+    sector_min_names: Annotated[int, Field(ge=2, le=100)]
+    notable_delta: NonNegative
+    """From this difference of VRP on, a name or a sector is told apart from what it is measured against."""
+
+
+class Scenario(Frozen):
+    """One stress: what the benchmark and its volatility index do within a day."""
+
+    label: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    move_percent: Annotated[float, Field(gt=-100, le=100)]
+    vol_points: Annotated[float, Field(ge=-100, le=200)]
+    frequency_percent: Percent | None
+    """Share of days with a move at least as large the same way, over the long run; None when not known."""
+
+
+class PortfolioRules(Frozen):
+    """Triage, stress and fit of a book (methodology 7). None of it judges a name, so it is in no hash."""
+
+    deep_delta: Share
+    """Beyond this |delta| early exercise counts and the tree is used."""
+    harvest_percent: Percent
+    defense_days: Days
+    gamma_days: Days
+    size_loss_percent: Percent
+    position_size_percent: Percent
+    diversified_below: Share
+    bound_below: Share
+    fit_delta: Share
+    fit_days: Days
+    vix_when_unknown: Positive
+    least_volatility_factor: Annotated[float, Field(gt=0, le=1)]
+    scenarios: Annotated[list[Scenario], Field(min_length=1, max_length=20)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PortfolioRules:
+        if self.diversified_below > self.bound_below:
+            raise ValueError("diversified_below must not exceed bound_below")
+        return self
+
+
 class Rules(Frozen):
     """config/trading_rules.json, one profile of it applied."""
 
@@ -201,6 +239,8 @@ class Rules(Frozen):
     penalties: PenaltyRules
     signal: SignalRules
     coverage: CoverageRules
+    relative: RelativeRules
+    portfolio: PortfolioRules
     profiles: dict[str, dict[str, Any]]
     profile: str = "balanced"
 
@@ -212,8 +252,9 @@ class Rules(Frozen):
 
     @cached_property
     def hash(self) -> str:
-        """First 12 hex digits of SHA-256 over the effective rules, the other profiles left out."""
-        text = json.dumps(self.model_dump(exclude={"profiles"}, by_alias=True), sort_keys=True)
+        """First 12 hex digits of SHA-256 over the rules that judge names, the other profiles left out."""
+        judging = self.model_dump(exclude={"profiles", "relative", "portfolio"}, by_alias=True)
+        text = json.dumps(judging, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def settled(self, provider_values: bool) -> Rules:
@@ -296,9 +337,6 @@ class Listing(Frozen):
     asset_class: Literal["equity", "etf", "index", "future"]
 
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
 def load_rules(folder: Path) -> Rules:
     """config/trading_rules.json, every profile tried. Raises ConfigError in one sentence."""
     path = folder / "trading_rules.json"
@@ -307,7 +345,7 @@ def load_rules(folder: Path) -> Rules:
         try:
             rules.using(name)
         except ValidationError as error:
-            raise ConfigError(_sentence(path, error, prefix=f"profiles.{name}.")) from None
+            raise ConfigError(sentence(path, error, prefix=f"profiles.{name}.")) from None
     return rules
 
 
@@ -326,59 +364,12 @@ def load_universe(folder: Path) -> tuple[Listing, ...]:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path.name} cannot be read: {_cause(error)}") from None
+        raise ConfigError(f"{path.name} cannot be read: {cause(error)}") from None
     listings = tuple(validated(Listing, row, path, line=number) for number, row in enumerate(rows, start=2))
     if not listings:
         raise ConfigError(f"{path.name} lists no name: give at least one line below the header")
     no_repeats(path, "symbol", [listing.symbol for listing in listings])
     return listings
-
-
-def read_json(path: Path) -> object:
-    """A JSON file. Raises ConfigError with the line that is broken."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path.name}, line {error.lineno}: not valid JSON ({error.msg})") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name} cannot be read: {_cause(error)}") from None
-
-
-def _cause(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
-
-
-def validated(model: type[ModelT], data: object, path: Path, line: int | None = None) -> ModelT:
-    """`data` as a model. Raises ConfigError with file, key, value and what is allowed."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(_sentence(path, error, line=line)) from None
-
-
-def _sentence(path: Path, error: ValidationError, prefix: str = "", line: int | None = None) -> str:
-    """File, key, value and what is allowed, from the first of pydantic's findings."""
-    first = error.errors()[0]
-    key = prefix + ".".join(str(part) for part in first["loc"])
-    place = path.name + (f", line {line}" if line else "")
-    if first["type"] == "extra_forbidden":
-        return f"{place}: unknown key {key}"
-    if first["type"] == "missing":
-        return f"{place}: key {key} is missing"
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    verb = "" if first["type"] == "value_error" else "allowed is "
-    value = first["input"]
-    shown = f" has the value {value!r};" if isinstance(value, str | int | float | bool | None) else ""
-    return f"{place}: {key or 'the file'}{shown or ':'} {verb}{message}"
-
-
-def no_repeats(path: Path, key: str, values: list[str]) -> None:
-    """Raises ConfigError when a value stands twice."""
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise ConfigError(f"{path.name}: {key} {value} stands twice; each may stand once")
-        seen.add(value)
 
 
 def _merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def panel_of(snapshot: Snapshot, benchmark: str) -> Panel:
     symbols = underlyings["symbol"].to_numpy(dtype=object)
     grid = _grid(snapshot)
     prices = _prices(snapshot.history, symbols, grid, dropped)
+    benchmark_close = _benchmark_close(snapshot, benchmark, grid)
     return Panel(
         asof=snapshot.asof,
         session=snapshot.session,
@@ -48,6 +49,8 @@ def panel_of(snapshot: Snapshot, benchmark: str) -> Panel:
         prices=prices,
         benchmark=_has_benchmark(snapshot, benchmark, grid),
         dropped=dict(dropped),
+        benchmark_close=benchmark_close,
+        benchmark_spot=_benchmark_spot(snapshot, benchmark, benchmark_close),
         iv_series=_iv_series(snapshot, symbols),
         notes=snapshot.notes,
         next_try=snapshot.next_try,
@@ -213,6 +216,20 @@ def _has_benchmark(snapshot: Snapshot, benchmark: str, grid: DayArray) -> bool:
         else closes["close"] < 0
     )
     return bool(np.any((closes["close"].to_numpy() > 0) & np.asarray(recent)))
+
+
+def _benchmark_close(snapshot: Snapshot, benchmark: str, grid: DayArray) -> FloatArray | None:
+    prices = _prices(snapshot.history, np.array([benchmark], dtype=object), grid, Counter())
+    return prices.session_closes([0])[0] if np.isfinite(prices.lag[0]) else None
+
+
+def _benchmark_spot(snapshot: Snapshot, benchmark: str, closes: FloatArray | None) -> float | None:
+    line = snapshot.underlyings[snapshot.underlyings["symbol"] == benchmark]
+    for spot in line["spot"].to_numpy(dtype=np.float64)[::-1]:
+        if np.isfinite(spot) and spot > 0:
+            return float(spot)
+    known = closes[np.isfinite(closes)] if closes is not None else np.zeros(0)
+    return float(known[-1]) if len(known) else None
 
 
 def _codes(symbols: pd.Series[Any], wanted: npt.NDArray[np.object_]) -> IntArray:

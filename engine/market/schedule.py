@@ -15,6 +15,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
+from engine.configfile import Frozen, no_repeats, read_json, validated
 from engine.market.sessions import (
     CLOSING,
     NEW_YORK,
@@ -26,7 +27,6 @@ from engine.market.sessions import (
     sessions_before,
     sessions_between,
 )
-from engine.rules import Frozen, no_repeats, read_json, validated
 
 PlannedKind = Literal["open", "close", "weekly"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]

@@ -12,17 +12,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from engine.arrays import FloatArray
 from engine.panel import Panel, Prices
+from engine.relative.together import QUARTER, YEAR, correlation, session_returns
 from engine.rules import Pair
-from engine.volatility.realized import log_returns
 
 Signal = Literal["CONVERGENCE", "none", "CORRELATION BROKEN", "no data"]
-CONVERGENCE_SPREAD = 0.5
-"""Two premiums are far apart when they differ by more than this."""
-YEAR, QUARTER = 252, 60
-LEAST_COMMON = {YEAR: 200, QUARTER: 48}
-"""Of a window's sessions, on how many both legs need a return."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +48,9 @@ def measure_pairs(
     panel: Panel,
     table: pd.DataFrame | None,
     pairs: Sequence[Pair],
-    convergence_spread: float = CONVERGENCE_SPREAD,
+    convergence_spread: float,
 ) -> tuple[PairRow, ...]:
-    """Every pair, in the order given.
+    """Every pair, in the order given; further apart than `convergence_spread` is CONVERGENCE.
 
     `table` is the measured table of the panel (engine.screen.measure); None, as after the hard gate, and
     a leg that is not in the panel give "no data". A leg that was not measured has no structural ratio.
@@ -81,8 +75,8 @@ def _row(
     spread = None if a is None or b is None else a - b
     year = quarter = None
     if pair.leg_a in place and pair.leg_b in place:
-        one, other = (_returns(prices, place[leg]) for leg in (pair.leg_a, pair.leg_b))
-        year, quarter = (_correlation(one, other, window) for window in (YEAR, QUARTER))
+        one, other = session_returns(prices, [place[pair.leg_a], place[pair.leg_b]])
+        year, quarter = (correlation(one, other, window) for window in (YEAR, QUARTER))
     return PairRow(
         pair=pair.id,
         leg_a=pair.leg_a,
@@ -107,29 +101,3 @@ def _signal(spread: float | None, correlation: float | None, threshold: float, a
     if spread is None:
         return "no data"
     return "CONVERGENCE" if abs(spread) > apart else "none"
-
-
-def _returns(prices: Prices, row: int) -> FloatArray:
-    """Daily log returns of one name by session, the last one the run's own; NaN where it has none.
-
-    Panel rows end with the name's latest close, so one that lags is pushed back to its place.
-    """
-    returns = log_returns(prices.close[row : row + 1])[0]
-    lag = prices.lag[row]
-    late = len(returns) if np.isnan(lag) else min(int(lag), len(returns))
-    return np.append(returns[late:], np.full(late, np.nan))
-
-
-def _correlation(one: FloatArray, other: FloatArray, window: int) -> float | None:
-    """Pearson's correlation over the last `window` sessions, as far as both have a return.
-
-    None with fewer than LEAST_COMMON of them, or when a leg did not move.
-    """
-    one, other = one[-window:], other[-window:]
-    both = np.isfinite(one) & np.isfinite(other)
-    x, y = one[both], other[both]
-    if len(x) < LEAST_COMMON[window]:
-        return None
-    x, y = x - x.mean(), y - y.mean()
-    scale = float(np.sqrt((x @ x) * (y @ y)))
-    return None if scale == 0 else float(np.clip((x @ y) / scale, -1.0, 1.0))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from engine.rules import Frozen, Ticker, no_repeats, read_json, validated
+from engine.configfile import Frozen, Ticker, no_repeats, read_json, validated
 
 SourceName = Literal["yahoo", "tastytrade", "cboe", "treasury", "fred", "nasdaq", "directory"]
 MarketSource = Literal["yahoo", "tastytrade", "cboe"]

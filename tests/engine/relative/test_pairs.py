@@ -44,7 +44,7 @@ def a_table(a: float, b: float, reason: str | None = None) -> pd.DataFrame:
 
 
 def the_pair(market: Panel, table: pd.DataFrame | None, pair: Pair = PAIR) -> PairRow:
-    (row,) = measure_pairs(market, table, [pair])
+    (row,) = measure_pairs(market, table, [pair], 0.5)
     return row
 
 
@@ -151,7 +151,7 @@ def test_without_a_measurement_or_a_leg_there_is_no_data(alike: Panel) -> None:
 def test_the_shipped_pairs_on_a_whole_market() -> None:
     market = demo_snapshot()
     seen, pairs = panel_of(market, "SPY"), load_pairs(CONFIG)
-    rows = measure_pairs(seen, measure(seen, load_rules(CONFIG)), pairs)
+    rows = measure_pairs(seen, measure(seen, load_rules(CONFIG)), pairs, 0.5)
     assert [row.pair for row in rows] == [pair.id for pair in pairs]
     closes = market.history.pivot_table(index="date", columns="symbol", values="close", observed=True)
     returns = closes.apply(np.log).diff()

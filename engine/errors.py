@@ -17,6 +17,10 @@ class SnapshotError(VarianceError):
     """A recorded market that cannot be read."""
 
 
+class HoldingsError(VarianceError):
+    """An account whose positions cannot be read just now."""
+
+
 class UnknownSymbolError(VarianceError):
     """A ticker this run does not hold."""
 

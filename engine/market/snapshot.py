@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Protocol, runtime_checkable
@@ -122,14 +122,21 @@ class Provider(Protocol):
 
 Progress = Callable[[int, int], None]
 """Told how many names are done, of how many."""
+Held = Mapping[str, frozenset[tuple[date, float]]]
+"""Contracts somebody holds, expiration and strike by ticker: quoted beside those a screen needs."""
 
 
 @runtime_checkable
 class LiveProvider(Protocol):
     """A provider whose market moves on: any name may be asked for, and an answer grows old."""
 
-    def snapshot(self, symbols: Sequence[str] | None = None, progress: Progress | None = None) -> Snapshot:
-        """As Provider's, telling how far it has come."""
+    def snapshot(
+        self,
+        symbols: Sequence[str] | None = None,
+        progress: Progress | None = None,
+        held: Held | None = None,
+    ) -> Snapshot:
+        """As Provider's, telling how far it has come; contracts `held` are asked for as well."""
         ...
 
     def is_current(self, asof: datetime) -> bool:

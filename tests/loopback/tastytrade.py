@@ -62,9 +62,40 @@ class Login:
         return request.headers.get("Authorization", "").removeprefix("Bearer ") in self.valid
 
 
-def tastytrade(book: MarketBook, login: Login | None = None) -> dict[str, Handler]:
+@dataclass
+class Accounts:
+    """Who owns what: number -> positions as the service lists them, number -> net liquidation as it says."""
+
+    positions: dict[str, list[Any]]
+    worth: dict[str, str | None] = field(default_factory=dict)
+    closed: tuple[str, ...] = ()
+
+    def answer(self, path: str) -> web.Response | None:
+        """The reply to a path of theirs; None for any other."""
+        if path == "/customers/me/accounts":
+            listed = [
+                {
+                    "account": {"account-number": number, "is-closed": number in self.closed},
+                    "authority-level": "owner",
+                }
+                for number in self.positions
+            ]
+            return _items(path, listed)
+        found = re.fullmatch(r"/accounts/(\w+)/(positions|balances/USD)", path)
+        if found is None or found[1] not in self.positions:
+            return None
+        if found[2] == "positions":
+            return _items(path, self.positions[found[1]])
+        worth = {"account-number": found[1], "net-liquidating-value": self.worth.get(found[1])}
+        return web.json_response({"data": worth, "context": path})
+
+
+def tastytrade(
+    book: MarketBook, login: Login | None = None, accounts: Accounts | None = None
+) -> dict[str, Handler]:
     """Handlers of Tastytrade's two hosts for a made-up market."""
     login, replies = login or Login(), Replies()
+    accounts = accounts or Accounts({})
 
     async def data(request: web.Request) -> web.StreamResponse:
         path = request.path
@@ -75,7 +106,7 @@ def tastytrade(book: MarketBook, login: Login | None = None) -> dict[str, Handle
             return _by_type(book, request)
         if path.startswith("/option-chains/") and path.endswith("/nested"):
             return _nested(book, path, replies)
-        return _error(404, "not_found", "Not found")
+        return accounts.answer(path) or _error(404, "not_found", "Not found")
 
     return {API: _guarded(login, data), STREAM: stream(book, login.quote_token)}
 

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from engine.market.live.failures import SourceError
+
+if TYPE_CHECKING:
+    from engine.market.live.account import Holdings
 
 CHAIN_NUMBERS = ("strike", "bid", "ask", "last", "volume", "open_interest")
 BAR_NUMBERS = ("open", "high", "low", "close", "volume")
@@ -176,8 +179,14 @@ class Asked:
     nearest_days: tuple[int, int] = (20, 45)
     trade_target: int = 45
     trade_days: tuple[int, int] = (25, 70)
+    held: Mapping[str, frozenset[tuple[date, float]]] = field(default_factory=dict)
+    """Expiration and strike of contracts somebody holds, by ticker: wanted as well."""
     replaced: Counter[str] = field(default_factory=Counter, compare=False)
     """How often in this run a source further down the order had to answer, by what stood in the way."""
+
+    def held_of(self, symbol: str) -> frozenset[tuple[date, float]]:
+        """The contracts held of one name."""
+        return self.held.get(symbol, frozenset())
 
 
 class Source(Protocol):
@@ -237,6 +246,15 @@ class KnowsIv(Protocol):
 
     async def underlying_iv(self, symbols: list[str]) -> dict[str, Fact | SourceError]:
         """30-day implied volatility of each name as a fraction."""
+        ...
+
+
+@runtime_checkable
+class HoldsAccounts(Protocol):
+    """A source that knows what the accounts behind its login hold."""
+
+    async def holdings(self) -> Holdings:
+        """Open positions and net liquidation. Raises SourceError."""
         ...
 
 

@@ -120,7 +120,7 @@ def _chain_of(data: Mapping[str, Any], symbol: str, asked: Asked, now: datetime)
     rows: Rows = data["options"]
     parsed = [_occ(row["option"]) for row in rows]
     root_of = _roots(parsed, symbol)
-    wanted = {day: root_of[day] for day in wanted_expiries(list(root_of), asked)}
+    wanted = {day: root_of[day] for day in wanted_expiries(list(root_of), asked, symbol)}
     kept = [place for place, (root, day, _, _) in enumerate(parsed) if wanted.get(day) == root]
     if not kept:
         raise SourceError(CBOE, Failure.EMPTY_CHAIN)

@@ -12,12 +12,13 @@ from engine.market.live.answers import Asked
 from engine.market.sessions import DayArray, is_monthly, years_to_settlement
 
 
-def wanted_expiries(expirations: Sequence[date], asked: Asked) -> list[date]:
-    """The listed expiries a run needs, ascending; empty when none is of use.
+def wanted_expiries(expirations: Sequence[date], asked: Asked, symbol: str) -> list[date]:
+    """The listed expiries a run needs of one name, ascending; empty when none is of use.
 
     The two that bracket `target_days` from the instant asked for (near side at least `near_min_days`
     calendar days from the session), or the one nearest the target within `nearest_days` when a
-    side is missing; and the standard monthly nearest `trade_target` within `trade_days`.
+    side is missing; and the standard monthly nearest `trade_target` within `trade_days`. Those of
+    contracts somebody holds come along.
     """
     if not expirations:
         return []
@@ -29,7 +30,8 @@ def wanted_expiries(expirations: Sequence[date], asked: Asked) -> list[date]:
     if len(trade):
         distance = np.abs((trade - np.datetime64(asked.session, "D")).astype(np.int64) - asked.trade_target)
         chosen.append(trade[np.argmin(distance)])
-    return [day.astype(date) for day in np.unique(np.array(chosen, dtype="datetime64[D]"))]
+    wanted = {day.astype(date) for day in chosen}
+    return sorted(wanted | {day for day, _ in asked.held_of(symbol)}.intersection(expirations))
 
 
 def _bracket(days: DayArray, exact: FloatArray, away: IntArray, asked: Asked) -> list[np.datetime64]:

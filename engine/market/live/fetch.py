@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class Fetcher:
             asked,
             lambda source: self._kept(
                 source.name,
-                f"chain:{symbol}",
+                f"chain:{symbol}{_held_mark(asked.held_of(symbol))}",
                 "chain",
                 Chain.dump,
                 Chain.load,
@@ -270,6 +271,14 @@ class Fetcher:
             return answers
 
         return found | await self.once((source, f"{group}:{','.join(missing)}"), asked)
+
+
+def _held_mark(held: frozenset[tuple[date, float]]) -> str:
+    """Tells a chain with contracts somebody holds from one without; says nothing of them."""
+    if not held:
+        return ""
+    text = ";".join(f"{day.isoformat()} {strike:g}" for day, strike in sorted(held))
+    return "+" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _dump_series(series: IvHistory) -> str:

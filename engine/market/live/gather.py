@@ -25,7 +25,7 @@ from engine.market.live.splits import JUMP
 from engine.market.live.stages import Loosest, ruled_out
 from engine.market.live.web import Web
 from engine.market.sessions import close_of, session_of
-from engine.market.snapshot import Progress, Snapshot
+from engine.market.snapshot import Held, Progress, Snapshot
 from engine.panel import Kind
 from engine.rules import Listing, Rules
 
@@ -56,12 +56,14 @@ class Gatherer:
     def __post_init__(self) -> None:
         self.fetcher = Fetcher(self.access, self.sources)
 
-    async def snapshot(self, listings: Sequence[Listing], progress: Progress | None = None) -> Snapshot:
+    async def snapshot(
+        self, listings: Sequence[Listing], progress: Progress | None = None, held: Held | None = None
+    ) -> Snapshot:
         """The market of the names, as complete as the sources and the deadline allow.
 
         A name that could not be had stays in it with the reason; nothing here raises for a source.
         """
-        run = _Run(self, listings, progress)
+        run = _Run(self, listings, progress, held or {})
         if len(listings) > _FEW:
             # Once a run is often enough to keep the file from growing with what nobody will read.
             await asyncio.to_thread(self.access.cache.drop_old, self.access.clock.now())
@@ -77,7 +79,9 @@ class Gatherer:
 class _Run:
     """One gathering: its moment, its deadline, what was found so far."""
 
-    def __init__(self, gatherer: Gatherer, listings: Sequence[Listing], progress: Progress | None) -> None:
+    def __init__(
+        self, gatherer: Gatherer, listings: Sequence[Listing], progress: Progress | None, held: Held
+    ) -> None:
         self._access = gatherer.access
         self._gatherer = gatherer
         self._fetcher = gatherer.fetcher
@@ -88,7 +92,7 @@ class _Run:
         self._done = 0
         self._notes: list[str] = []
         self._benchmark: History | None = None
-        self.asked = moment(self._access.clock.now(), gatherer.rules)
+        self.asked = replace(moment(self._access.clock.now(), gatherer.rules), held=held)
         self.kind: Kind = "close" if self.asked.now >= close_of(self.asked.session) else "open"
 
     async def snapshot(self) -> Snapshot:

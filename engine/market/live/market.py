@@ -11,18 +11,20 @@ from typing import Any, TypeVar
 
 from anyio.from_thread import start_blocking_portal
 
-from engine.errors import SnapshotError
+from engine.errors import HoldingsError, SnapshotError
 from engine.market.live.access import Access
+from engine.market.live.account import Holdings
+from engine.market.live.answers import HoldsAccounts
 from engine.market.live.cache import good_until
 from engine.market.live.doctor import Report, examined
-from engine.market.live.failures import REMEDIES
+from engine.market.live.failures import REMEDIES, SourceError
 from engine.market.live.gather import Gatherer, listing_of
 from engine.market.live.rules import Proxy
-from engine.market.live.sources import Chosen, opened_sources
+from engine.market.live.sources import HOW, Chosen, opened_sources
 from engine.market.live.web import Web
 from engine.market.schedule import USUAL, Schedule
 from engine.market.sessions import session_of
-from engine.market.snapshot import Progress, Snapshot
+from engine.market.snapshot import Held, Progress, Snapshot
 from engine.panel import Kind
 from engine.rules import Listing, Rules
 
@@ -59,14 +61,19 @@ class LiveMarket:
         self._portal = self._stack.enter_context(start_blocking_portal("asyncio"))
         self._gatherer = self._portal.call(self._built)
 
-    def snapshot(self, symbols: Sequence[str] | None = None, progress: Progress | None = None) -> Snapshot:
+    def snapshot(
+        self,
+        symbols: Sequence[str] | None = None,
+        progress: Progress | None = None,
+        held: Held | None = None,
+    ) -> Snapshot:
         """The market of the operator's universe, or of `symbols`, whether they stand in it or not.
 
         Blocks until the sources have answered or the run's deadline is over. A name that could not be had
         carries its reason. Raises SnapshotError once closed.
         """
         listings = list(self._listings.values()) if symbols is None else [self._listing(s) for s in symbols]
-        return self._call(lambda: self._gatherer.snapshot(listings, progress))
+        return self._call(lambda: self._gatherer.snapshot(listings, progress, held))
 
     def is_current(self, asof: datetime) -> bool:
         """Whether quotes of `asof` are of this session and no older than the cache allows."""
@@ -78,6 +85,24 @@ class LiveMarket:
         """The run a whole market of this moment is: the open once quotes have settled, else a close."""
         run = self._schedule.latest_market(self.access.clock.now())
         return run.session, "open" if run.kind == "open" else "close"
+
+    def holdings(self) -> Holdings:
+        """What the operator's own accounts hold, asked anew each time and kept nowhere.
+
+        Raises HoldingsError in one sentence.
+        """
+
+        async def read(gatherer: Gatherer) -> Holdings:
+            source = gatherer.sources.get("tastytrade")
+            if source is None:
+                raise HoldingsError(f"No account can be read: Tastytrade is not in use. {HOW['tastytrade']}")
+            assert isinstance(source, HoldsAccounts)
+            try:
+                return await source.holdings()
+            except SourceError as error:
+                raise HoldingsError(f"{error}. {REMEDIES[error.failure]}") from None
+
+        return self._call(lambda: read(self._gatherer))
 
     def doctor(self, symbol: str) -> Report:
         """Every source tried, and what would be used for one name."""

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from engine.market.live.access import Access
+from engine.market.live.account import Holdings, holdings_of
 from engine.market.live.answers import Asked, Chain, Fact, Facts, History, utc
 from engine.market.live.dxlink import DxLink, OptionGreeks, Series
 from engine.market.live.expiries import wanted_expiries
@@ -103,11 +104,12 @@ class TastytradeSource:
         theirs = their_symbol(symbol)
         listed = await items("chain", f"/option-chains/{theirs.replace('/', '%2F')}/nested")
         expiries = _standard_expiries(listed, theirs)
-        wanted = wanted_expiries(sorted(expiries), asked)
+        wanted = wanted_expiries(sorted(expiries), asked, symbol)
+        held = asked.held_of(symbol)
         kind = "index" if is_index(theirs) else "equity"
         underlying = await items("spot", "/market-data/by-type", {kind: [theirs]})
         spot = _spot_of(underlying)
-        contracts = [each for day in wanted for each in _near(expiries[day], float(spot.value))]
+        contracts = [each for day in wanted for each in _near(expiries[day], float(spot.value), held)]
         if not contracts:
             raise SourceError(TASTYTRADE, Failure.EMPTY_CHAIN, detail="no expiry of use")
         quotes: list[Any] = []
@@ -156,6 +158,10 @@ class TastytradeSource:
     async def closes(self, symbols: list[str], asked: Asked) -> dict[str, History | SourceError]:
         """Tastytrade serves none in bulk."""
         raise SourceError(TASTYTRADE, Failure.NOT_CONFIGURED, detail="no closes")
+
+    async def holdings(self) -> Holdings:
+        """What the accounts behind the login hold (engine.market.live.account). Raises SourceError."""
+        return await holdings_of(self._line)
 
     async def aclose(self) -> None:
         """Let go of the connections."""
@@ -283,13 +289,15 @@ def _is_standard(chain: Mapping[str, Any]) -> bool:
     return bool(plain and kind == "Standard" and _number(chain.get("shares-per-contract", 100)) == 100)
 
 
-def _near(contracts: Sequence[_Contract], spot: float) -> list[_Contract]:
-    """Those at the strikes worth a quote: half a budget each side of spot, densest close to it."""
+def _near(
+    contracts: Sequence[_Contract], spot: float, held: frozenset[tuple[date, float]]
+) -> list[_Contract]:
+    """Those held, and those at the strikes worth a quote: half a budget each side, densest close to spot."""
     strikes = np.unique([each.strike for each in contracts])
     inside = strikes[(strikes >= BAND[0] * spot) & (strikes <= BAND[1] * spot)]
     sides = inside[inside < spot][::-1], inside[inside >= spot]
     kept = {strike for side in sides for strike in side[_spread(len(side), STRIKES_AT_MOST // 2)].tolist()}
-    return [each for each in contracts if each.strike in kept]
+    return [each for each in contracts if each.strike in kept or (each.expiration, each.strike) in held]
 
 
 def _spread(count: int, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:

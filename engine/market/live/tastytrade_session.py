@@ -58,15 +58,22 @@ class TastytradeLine:
 
         Raises SourceError. Only within `persistent`, which counts and retries.
         """
+        data = await self.data(path, params)
+        found = data.get("items")
+        if not isinstance(found, list):
+            raise SourceError(TASTYTRADE, Failure.MISSING_FIELDS, detail="no list of items")
+        return found
+
+    async def data(self, path: str, params: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """What a reply holds under data; as `items`."""
         session = await self.session()
         with mapped():
             with anyio.fail_after(_WHOLE * self.traffic.limits.timeout_seconds):
                 # The SDK's typed calls lose a whole batch over one odd item, hence the call below them.
                 data = await session._get(path, params=dict(params or {}))
-            found = data["items"]
-        if not isinstance(found, list):
-            raise SourceError(TASTYTRADE, Failure.MISSING_FIELDS, detail="no list of items")
-        return found
+        if not isinstance(data, Mapping):
+            raise SourceError(TASTYTRADE, Failure.MISSING_FIELDS, detail="no data")
+        return data
 
     async def aclose(self) -> None:
         """Let go of the connections."""

@@ -127,7 +127,7 @@ class YahooSource:
         listed = {date.fromisoformat(text): text for text in ticker.options}
         at_hand = _expiry_of(first)
         frames = []
-        wanted = wanted_expiries(sorted(listed), asked)
+        wanted = wanted_expiries(sorted(listed), asked, symbol)
         pages = {
             expiry: first if expiry == at_hand else _later_page(ticker, listed[expiry]) for expiry in wanted
         }

@@ -1,0 +1,73 @@
+"""What the operator's own Tastytrade accounts hold, read and never written, and kept nowhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.market.live.failures import Failure, SourceError
+from engine.market.live.tastytrade_session import TASTYTRADE, TastytradeLine
+from engine.market.live.traffic import persistent
+
+_ACCOUNTS = "/customers/me/accounts"
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Open positions as the reply has them, of all open accounts together.
+
+    items            what `/accounts/../positions` lists (engine.portfolio.importers.legs_of_account reads it)
+    net_liquidation  sum over the accounts, in dollars; None when one of them does not tell
+    accounts         how many there are
+    """
+
+    items: tuple[Mapping[str, object], ...]
+    net_liquidation: float | None
+    accounts: int
+
+
+async def holdings_of(line: TastytradeLine) -> Holdings:
+    """Every open account's positions and net liquidation; two requests an account and one before.
+
+    No account number leaves this function. Raises SourceError.
+    """
+    numbers = await persistent(line.traffic, lambda: _numbers(line))
+    items: list[Mapping[str, object]] = []
+    values: list[float] = []
+    for number in numbers:
+        items += await persistent(line.traffic, lambda number=number: _positions(line, number))  # type: ignore[misc]
+        values.append(await persistent(line.traffic, lambda number=number: _value(line, number)))  # type: ignore[misc]
+    total = math.fsum(values)
+    known = bool(values) and math.isfinite(total)
+    return Holdings(tuple(items), total if known else None, len(numbers))
+
+
+async def _numbers(line: TastytradeLine) -> list[str]:
+    accounts = [_mapping(item.get("account")) for item in _mappings(await line.items(_ACCOUNTS))]
+    opened = [account for account in accounts if not account.get("is-closed")]
+    numbers = [str(account["account-number"]) for account in opened if account.get("account-number")]
+    if not numbers:
+        raise SourceError(TASTYTRADE, Failure.MISSING_FIELDS, detail="no open account")
+    return numbers
+
+
+async def _positions(line: TastytradeLine, number: str) -> list[Mapping[str, object]]:
+    return _mappings(await line.items(f"/accounts/{number}/positions"))
+
+
+async def _value(line: TastytradeLine, number: str) -> float:
+    data = await line.data(f"/accounts/{number}/balances/USD")
+    try:
+        return float(data["net-liquidating-value"])
+    except (KeyError, TypeError, ValueError):
+        return math.nan
+
+
+def _mappings(items: Sequence[Any]) -> list[Mapping[str, object]]:
+    return [item for item in items if isinstance(item, Mapping)]
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,76 @@
+"""Contracts somebody holds are asked for beside those a screen needs, and the accounts behind a login."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from engine.errors import HoldingsError
+from engine.market.live.market import LiveMarket
+from engine.market.live.sources import Choice, chosen_sources
+from engine.market.simulated import SimulatedMarket
+from engine.market.snapshot import Snapshot
+from engine.rules import load_rules, load_universe
+from tests.loopback.access import CONFIG, VirtualTime, access_to
+from tests.loopback.market import whole_market
+from tests.loopback.server import Loopback
+from tests.loopback.tastytrade import REFRESH, SECRET
+from tests.loopback.yahoo import fresh_yfinance
+
+LISTINGS = [listing for listing in load_universe(CONFIG) if listing.symbol in ("SPY", "KO", "PEP")]
+
+
+@pytest.fixture(scope="module")
+def market() -> Snapshot:
+    return SimulatedMarket(LISTINGS, date(2026, 4, 29), seed=7).snapshot()
+
+
+@contextmanager
+def opened(market: Snapshot, folder: Path, choice: Choice) -> Iterator[LiveMarket]:
+    logins: dict[str, Any] = {}
+    if choice == "tastytrade":
+        logins = {"tastytrade_secret": SecretStr(SECRET), "tastytrade_refresh": SecretStr(REFRESH)}
+    fresh_yfinance()
+    with Loopback(whole_market(market)) as net:
+        access = access_to(net, folder, VirtualTime(market.asof + timedelta(minutes=20)), **logins)
+        live = LiveMarket(access, chosen_sources(access, choice), load_rules(CONFIG), LISTINGS, [], False)
+        try:
+            yield live
+        finally:
+            live.close()
+            fresh_yfinance()
+
+
+@pytest.mark.parametrize("choice", ["yahoo", "tastytrade"])
+def test_contracts_somebody_holds_are_quoted_as_well(
+    market: Snapshot, tmp_path: Path, choice: Choice
+) -> None:
+    listed = market.quotes[market.quotes["symbol"] == "KO"]
+    last = listed["expiration"].max()
+    strike = float(listed[listed["expiration"] == last]["strike"].max())
+    held = {"KO": frozenset({(last.date(), strike), (date(2026, 12, 24), 60.0)})}
+    with opened(market, tmp_path, choice) as live:
+        plain, with_held = live.snapshot(["KO"]), live.snapshot(["KO"], held=held)
+        again = live.snapshot(["KO"])
+    assert last not in set(plain.quotes["expiration"])
+    assert strike in set(with_held.quotes[with_held.quotes["expiration"] == last]["strike"])
+    # What nobody lists is not asked for, and what the screen wants comes as ever.
+    assert set(plain.quotes["expiration"]) | {last} == set(with_held.quotes["expiration"])
+    assert last not in set(again.quotes["expiration"])
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [("yahoo", r"Tastytrade is not in use.*TT_SECRET"), ("tastytrade", "no open account")],
+)
+def test_accounts_need_tastytrade_in_use(
+    market: Snapshot, tmp_path: Path, choice: Choice, sentence: str
+) -> None:
+    with opened(market, tmp_path, choice) as live, pytest.raises(HoldingsError, match=sentence):
+        live.holdings()

@@ -189,20 +189,26 @@ def _plain(value: object) -> str:
 
 def why_detail(screen: Screen, row: Row) -> RenderableType:
     """Every gate of one name with value, limit and distance."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("", "Gate"):
-        table.add_column(title)
-    for title in ("Value", "", "Limit", "Distance"):
-        table.add_column(title, justify="right")
-    for gate in (*row.gates, *row.tags):
-        mark, colour = _MARKS[gate.state]
-        name = gate.name if gate in row.gates else f"{gate.name} (tag)"
-        table.add_row(Text(mark, style=colour), name, *_gate_cells(gate))
+    table = gates_table(row.gates, row.tags)
     reason = row.text("missing_reason")
     words = [f"{row.symbol}: {_verdict(row)}" + (f" ({reason})" if reason else "")]
     words += [f"penalty: {name}" for name in row.penalties]
     words += [f"{code}: {FLAGS[code]}" for code in row.flags]
     return Group(heading(screen), Text(), table, Text("\n".join(words)))
+
+
+def gates_table(gates: Sequence[Gate], tags: Sequence[Gate] = ()) -> Table:
+    """Gates with value, limit and distance; `tags` are those that keep nobody out."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("", "Gate"):
+        table.add_column(title)
+    for title in ("Value", "", "Limit", "Distance"):
+        table.add_column(title, justify="right")
+    named = [*((gate, gate.name) for gate in gates), *((gate, f"{gate.name} (tag)") for gate in tags)]
+    for gate, name in named:
+        mark, colour = _MARKS[gate.state]
+        table.add_row(Text(mark, style=colour), name, *_gate_cells(gate))
+    return table
 
 
 def _gate_cells(gate: Gate) -> tuple[str, str, str, str]:

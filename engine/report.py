@@ -57,12 +57,13 @@ def row_shape(row: Row) -> dict[str, Any]:
         **row.values,
         "provenance": row.provenance or None,
         "flags": list(row.flags),
-        "gates": [_gate_shape(gate) for gate in row.gates],
-        "tags": [_gate_shape(gate) for gate in row.tags],
+        "gates": [gate_shape(gate) for gate in row.gates],
+        "tags": [gate_shape(gate) for gate in row.tags],
     }
 
 
-def _gate_shape(gate: Gate) -> dict[str, Any]:
+def gate_shape(gate: Gate) -> dict[str, Any]:
+    """One verdict; numbers in the value's own unit, missing as null."""
     return {
         "name": gate.name,
         "state": gate.state,
@@ -92,11 +93,11 @@ def screen_csv(rows: Sequence[Row]) -> str:
             " ".join(gate.name for gate in row.failed),
         )
         cells = [*leading, *(row.values[metric.column] for metric in METRICS)]
-        writer.writerow([_harmless(cell) for cell in cells])
+        writer.writerow([harmless(cell) for cell in cells])
     return out.getvalue()
 
 
-def _harmless(cell: object) -> object:
+def harmless(cell: object) -> object:
     """A text that a spreadsheet would run gets an apostrophe in front."""
     if isinstance(cell, str) and cell.startswith(_FORMULA):
         return "'" + cell

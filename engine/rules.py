@@ -196,6 +196,8 @@ class Scenario(Frozen):
     vol_points: Annotated[float, Field(ge=-100, le=200)]
     frequency_percent: Percent | None
     """Share of days with a move at least as large the same way, over the long run; None when not known."""
+    frequency_source: Annotated[str, StringConstraints(max_length=120)] = ""
+    """What was counted there, and over which days."""
 
 
 class PortfolioRules(Frozen):

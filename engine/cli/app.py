@@ -17,8 +17,23 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from engine import console as screens
-from engine.cli import backup, live, sessions
-from engine.cli.request import LIVE, Opened, Request, opened
+from engine.cli import backup, live, portfolio, relative, sessions
+from engine.cli.options import (
+    FORMATS,
+    AllOption,
+    ConfigOption,
+    DatabaseOption,
+    DataOption,
+    FormatOption,
+    LensOption,
+    ProfileOption,
+    ProviderOption,
+    SeedOption,
+    SessionOption,
+    SymbolsOption,
+    checked,
+)
+from engine.cli.request import LIVE, Opened, Request, leave_without_result, opened
 from engine.errors import ConfigError, VarianceError
 from engine.market.columns import panel_of
 from engine.report import screen_csv, screen_json
@@ -28,7 +43,6 @@ from engine.screen.screen import run_screen
 from engine.symbols import clean_symbol, known_symbol
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
-FORMATS = ("table", "json", "csv")
 View = Literal["screen", "vrp", "why"]
 
 app = typer.Typer(
@@ -40,27 +54,9 @@ app = typer.Typer(
 )
 live.add_to(app, CONFIG)
 sessions.add_to(app, CONFIG)
+relative.add_to(app, CONFIG)
+portfolio.add_to(app, CONFIG)
 backup.add_to(app)
-
-ProviderOption = Annotated[
-    str | None,
-    typer.Option(
-        help="auto (the default: Tastytrade with credentials, else Yahoo), yahoo, tastytrade, cboe, "
-        "recorded or simulated."
-    ),
-]
-DataOption = Annotated[Path | None, typer.Option(help="Folder of a recorded market.")]
-FormatOption = Annotated[str, typer.Option("--format", help="table, json or csv.")]
-ProfileOption = Annotated[str | None, typer.Option(help="A profile of trading_rules.json.")]
-LensOption = Annotated[str | None, typer.Option(help="quarterly, yearly or consensus.")]
-SymbolsOption = Annotated[str | None, typer.Option(help="Tickers, separated by commas.")]
-AllOption = Annotated[bool, typer.Option("--all", help="Names that failed as well.")]
-SessionOption = Annotated[str | None, typer.Option(help="Day of the simulated market.")]
-SeedOption = Annotated[int | None, typer.Option(help="Seed of the simulated market.")]
-ConfigOption = Annotated[Path, typer.Option(help="Folder of trading_rules.json and universe.csv.")]
-DatabaseOption = Annotated[
-    Path | None, typer.Option(help="The bot's database: brings IV percentiles from stored closes.")
-]
 
 
 def _view(view: View, words: str) -> None:
@@ -82,7 +78,7 @@ def _view(view: View, words: str) -> None:
         config: ConfigOption = CONFIG,
         database: DatabaseOption = None,
     ) -> None:
-        _checked(form, FORMATS, "--format")
+        checked(form, FORMATS, "--format")
         wanted = _listed([*(names or ()), *(symbols or "").split(",")])
         if view != "screen" and not wanted and not every:
             raise ConfigError(f"variance {view} needs a ticker, such as: variance {view} AAPL")
@@ -92,7 +88,7 @@ def _view(view: View, words: str) -> None:
             alone = wanted if view == "screen" or (request.provider in LIVE and not every) else []
             result = _run(source, alone or None, database)
             _show(form, result, _chosen(view, result, wanted, every), view)
-            _leave_without_result(source, result)
+            leave_without_result(source, result)
 
     app.command(view, help=words)(command)
 
@@ -147,12 +143,6 @@ def _fail(sentence: str) -> NoReturn:
     sys.exit(2)
 
 
-def _checked(value: str, allowed: Sequence[str], option: str) -> str:
-    if value not in allowed:
-        raise ConfigError(f"{option} {value!r} is not known: use one of {', '.join(allowed)}.")
-    return value
-
-
 def _listed(words: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(clean_symbol(word) for word in words if word.strip()))
 
@@ -182,23 +172,6 @@ def _run(source: Opened, symbols: Sequence[str] | None, database: Path | None) -
             history = store.iv_history(panel.symbols, before=panel.session, realm=source.realm(market))
     with screens.progress_bar("measuring") as progress:
         return run_screen(panel, source.rules, history, universe=symbols, progress=progress)
-
-
-def _leave_without_result(source: Opened, result: Screen) -> None:
-    """Say what stood in the way, a sentence a source; exit 1 when it left nothing to show."""
-    live = source.live
-    nothing = result.run.state == "aborted" or (
-        live is not None and (result.run.state == "outage" or not result.coverage.measured)
-    )
-    if nothing and result.run.reason:
-        typer.echo(f"variance: {result.run.reason}", err=True)
-    elif nothing:
-        for row in result.rows:
-            typer.echo(f"variance: {row.symbol}: {row.text('missing_reason')}.", err=True)
-    for sentence in live.troubles() if live is not None else ():
-        typer.echo(f"variance: {sentence}", err=True)
-    if nothing:
-        raise typer.Exit(1)
 
 
 def _show(form: str, result: Screen, rows: Sequence[Row], view: View) -> None:

@@ -9,6 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import typer
+
 from engine import console as screens
 from engine.environment import LiveSettings, read_environment
 from engine.errors import ConfigError
@@ -17,6 +19,7 @@ from engine.market.sessions import adopt
 from engine.market.snapshot import SIMULATED, Provider, Snapshot
 from engine.record.rows import Realm
 from engine.rules import Rules, load_universe
+from engine.screen.result import Screen
 from engine.symbols import known_symbol
 
 if TYPE_CHECKING:
@@ -89,6 +92,23 @@ class Opened:
         if self.live is not None:
             return "live"
         return "simulated" if market.source.startswith(SIMULATED) else "recorded"
+
+
+def leave_without_result(source: Opened, result: Screen) -> None:
+    """Say what stood in the way, a sentence a source; exit 1 when it left nothing to show."""
+    live = source.live
+    nothing = result.run.state == "aborted" or (
+        live is not None and (result.run.state == "outage" or not result.coverage.measured)
+    )
+    if nothing and result.run.reason:
+        typer.echo(f"variance: {result.run.reason}", err=True)
+    elif nothing:
+        for row in result.rows:
+            typer.echo(f"variance: {row.symbol}: {row.text('missing_reason')}.", err=True)
+    for sentence in live.troubles() if live is not None else ():
+        typer.echo(f"variance: {sentence}", err=True)
+    if nothing:
+        raise typer.Exit(1)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -47,14 +48,23 @@ class Leg:
     @property
     def text(self) -> str:
         """The leg in plain notation: `-2 KO 2026-12-18 60P @ 1.15`, `100 KO @ 61.2`."""
-        what = [f"{self.quantity:g}", self.symbol]
+        what = [f"{self.quantity:.10g}", self.symbol]
         if self.expiration is not None:
             what.append(self.expiration.isoformat())
         if self.strike is not None:
-            what.append(f"{self.strike:g}{self.right or ''}")
+            what.append(f"{self.strike:.10g}{self.right or ''}")
         if self.open_price is not None:
-            what.append(f"@ {self.open_price:g}")
+            what.append(f"@ {self.open_price:.8g}")
         return " ".join(what)
+
+
+def held_of(legs: Sequence[Leg]) -> dict[str, frozenset[tuple[date, float]]]:
+    """Expiration and strike of the standard options of a book, by underlying."""
+    held: dict[str, set[tuple[date, float]]] = {}
+    for leg in legs:
+        if leg.is_option and leg.expiration is not None and leg.strike is not None:
+            held.setdefault(leg.symbol, set()).add((leg.expiration, leg.strike))
+    return {symbol: frozenset(contracts) for symbol, contracts in held.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from engine.arrays import FloatArray
 from engine.portfolio.book import Leg, Rejected
+from engine.screen.result import Gate
 
 Status = Literal[
     "valued",
@@ -104,6 +105,9 @@ class PositionView:
 class Totals:
     """Sums over what could be valued; `left_out` counts the legs that could not.
 
+    Of the others, `without_pl` have no opening price or mark, `without_alpha` no realized volatility and
+    `without_beta` no beta: the sums that need it are over the rest.
+
     mean_correlation  mean pairwise correlation of the underlyings' daily log returns; None below two
     concentration     what the rules call it; None while the correlation is not known
     largest, largest_share  underlying with the largest size, and its share of net liquidation
@@ -126,6 +130,9 @@ class Totals:
     largest: str | None
     largest_share: float | None
     size_warning: bool | None
+    without_pl: int = 0
+    without_alpha: int = 0
+    without_beta: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +201,7 @@ class Fit:
     strangle      the position to be added, valued as one unit; None when the chain offers none, and `reason`
     before, after totals of the book without and with it
     stress_before, stress_after  the same scenarios, in the rules' order
-    correlation   of the name with the book; gates (name, passed, words) that were asked, correlation last
+    correlation   of the name with the book; gates those of the screen, shown ones too, correlation last
     """
 
     symbol: str
@@ -205,4 +212,4 @@ class Fit:
     stress_before: tuple[StressLine, ...]
     stress_after: tuple[StressLine, ...]
     correlation: float | None
-    gates: tuple[tuple[str, bool | None, str], ...]
+    gates: tuple[Gate, ...]

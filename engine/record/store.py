@@ -273,7 +273,7 @@ class Store:
         """
         names = list(dict.fromkeys(symbols))
         with self.reading() as db:
-            sessions = _sessions(db, realm, before, days)
+            sessions = official_closes(db, realm, before, days)
             matrix = _iv_matrix(db, names, [ids for _, ids in sessions])
         place = {symbol: index for index, symbol in enumerate(names)}
         return IvHistory(iv30=matrix[[place[symbol] for symbol in symbols]])
@@ -296,7 +296,7 @@ class Store:
         sql = f"SELECT {_names(columns)} FROM observations WHERE run_id = ? AND symbol = ?"  # noqa: S608
         points: list[Point] = []
         with self.reading() as db:
-            for session, ids in _sessions(db, realm, before, days):
+            for session, ids in official_closes(db, realm, before, days):
                 found = [db.execute(sql, (run_id, symbol)).fetchone() for run_id in ids]
                 records = [record for record in found if record is not None]
                 if records:
@@ -359,7 +359,7 @@ def _screen(db: Database, record: Sequence[Any]) -> Screen:
     return rows.screen_of(record, db.execute(f"{_ROWS} ORDER BY o.position", (record[0],)).fetchall())
 
 
-def _sessions(db: Database, realm: Realm, before: date, days: int) -> list[tuple[date, list[int]]]:
+def official_closes(db: Database, realm: Realm, before: date, days: int) -> list[tuple[date, list[int]]]:
     """The last `days` sessions with a usable official close, oldest first, and their runs as saved."""
     found: dict[str, list[int]] = {}
     for session, run_id in db.execute(_SERIES, (realm, before.isoformat())):

@@ -7,16 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from engine.arrays import FloatArray
 from engine.panel import Panel, Prices
 from engine.relative.together import QUARTER, YEAR, correlation, session_returns
 from engine.rules import Pair
 
 Signal = Literal["CONVERGENCE", "none", "CORRELATION BROKEN", "no data"]
+LEAST_CLOSES = 20
+"""Stored closes of a spread below which it is not compared with its own past."""
+WITHOUT_EARNINGS = ("etf", "index", "future")
+NOT_HELD = "not in this market"
+WIDE = "wide_quotes"
+"""Flag of a name whose quotes leave IV30 open by more than a tenth of it."""
+_Leg = dict[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,46 @@ class PairRow:
     threshold: float
     signal: Signal
     rich_leg: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpreadHistory:
+    """IV30 / HV252 of two legs at the stored official closes before a run, oldest first.
+
+    a, b    (sessions,) ratio of each leg, NaN where it was not measured
+    spread  (sessions,) a - b
+    """
+
+    sessions: tuple[date, ...]
+    a: FloatArray
+    b: FloatArray
+    spread: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class PairDetail:
+    """What is shown beside a pair; what is missing is None.
+
+    z               (spread - mean) / deviation over `n` stored closes; None below LEAST_CLOSES
+    mean, deviation of the stored spread, the deviation with ddof 1
+    earnings_a, earnings_b  calendar days to the next earnings; None where not known and for a fund
+    expiry_days     calendar days to the expiry a trade would be done in, the later of the legs'
+    mismatch        whether exactly one leg reports before that expiry; None where it cannot be told
+    missing_a, missing_b    why a leg has no structural ratio
+    wide            legs whose ratio is uncertain because their quotes are wide
+    """
+
+    z: float | None
+    n: int
+    mean: float | None
+    deviation: float | None
+    earnings_a: float | None
+    earnings_b: float | None
+    expiry_days: float | None
+    mismatch: bool | None
+    missing_a: str | None
+    missing_b: str | None
+    wide: tuple[str, ...] = ()
 
 
 def measure_pairs(
@@ -101,3 +150,86 @@ def _signal(spread: float | None, correlation: float | None, threshold: float, a
     if spread is None:
         return "no data"
     return "CONVERGENCE" if abs(spread) > apart else "none"
+
+
+def pair_detail(row: PairRow, history: SpreadHistory | None, table: pd.DataFrame | None) -> PairDetail:
+    """The spread against its own past, and earnings of the legs, for a row of measure_pairs.
+
+    `history` holds official closes before the run (engine.record.pairs.spread_history), None without a
+    record; `table` is the measured table the row came from. The expiry is the one a trade would be done
+    in (`trade_days`, a monthly where there is one), else the far one behind IV30.
+    """
+    legs = _legs(row, table)
+    expiries = [days for leg in legs if (days := _expiry(leg)) is not None]
+    expiry = max(expiries) if expiries else None
+    one, other = (_reports(leg, expiry) for leg in legs)
+    past = None if history is None else history.spread[np.isfinite(history.spread)]
+    mean, deviation = _moments(past)
+    return PairDetail(
+        z=None if row.spread is None or mean is None or not deviation else (row.spread - mean) / deviation,
+        n=0 if past is None else len(past),
+        mean=mean,
+        deviation=deviation,
+        earnings_a=_upcoming(legs[0]),
+        earnings_b=_upcoming(legs[1]),
+        expiry_days=expiry,
+        mismatch=None if one is None or other is None else one != other,
+        missing_a=_missing(legs[0], row.structural_a),
+        missing_b=_missing(legs[1], row.structural_b),
+        wide=tuple(str(leg["symbol"]) for leg in legs if leg is not None and WIDE in leg["flags"]),
+    )
+
+
+def _moments(past: FloatArray | None) -> tuple[float | None, float | None]:
+    """Mean and sample deviation; None below LEAST_CLOSES, a deviation of 0 for a spread that stood."""
+    if past is None or len(past) < LEAST_CLOSES:
+        return None, None
+    deviation = float(past.std(ddof=1))
+    # What is left of equal numbers after rounding is no movement.
+    return float(past.mean()), deviation if deviation > 1e-9 else 0.0
+
+
+def _legs(row: PairRow, table: pd.DataFrame | None) -> list[_Leg | None]:
+    """Both legs' lines of the measured table, None for one that is not in it."""
+    found: dict[str, _Leg] = {}
+    if table is not None:
+        chosen = table[table["symbol"].isin((row.leg_a, row.leg_b))]
+        found = {str(leg["symbol"]): leg for leg in chosen.to_dict("records")}
+    return [found.get(row.leg_a), found.get(row.leg_b)]
+
+
+def _number(leg: _Leg | None, column: str) -> float | None:
+    value = None if leg is None else leg[column]
+    return None if pd.isna(value) else float(value)
+
+
+def _expiry(leg: _Leg | None) -> float | None:
+    days = _number(leg, "trade_days")
+    return _number(leg, "iv_far_days") if days is None else days
+
+
+def _upcoming(leg: _Leg | None) -> float | None:
+    """Days to the next earnings; a date that has passed says nothing of the next one."""
+    if leg is None or leg["asset_class"] in WITHOUT_EARNINGS:
+        return None
+    days = _number(leg, "earnings_days")
+    return days if days is not None and days >= 0 else None
+
+
+def _reports(leg: _Leg | None, expiry: float | None) -> bool | None:
+    """Whether a leg reports before the expiry, None where that is not known."""
+    if leg is None or expiry is None:
+        return None
+    if leg["asset_class"] in WITHOUT_EARNINGS:
+        return False
+    days = _upcoming(leg)
+    return None if days is None else days <= expiry
+
+
+def _missing(leg: _Leg | None, structural: float | None) -> str | None:
+    if structural is not None:
+        return None
+    if leg is None:
+        return NOT_HELD
+    reason = leg["missing_reason"]
+    return "no HV252, its price history is too short" if pd.isna(reason) else str(reason)

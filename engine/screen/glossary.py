@@ -308,6 +308,29 @@ TERMS: tuple[Metric, ...] = (
         "a name exactly one gate short, ordered by the distance relative to the limit",
         "methodology 5",
     ),
+    Metric(
+        "pair_spread",
+        "Pair spread",
+        "ratio",
+        "IV30/HV252 of the first leg less that of the second; its z-score is taken against the stored closes",
+        "methodology 6",
+    ),
+    Metric(
+        "convergence",
+        "Convergence",
+        "text",
+        "a pair spread beyond 0.5 either way while the correlation of daily log returns over 252 sessions is "
+        "at or above the pair's threshold; below it the pair is broken",
+        "methodology 6",
+    ),
+    Metric(
+        "sector_delta",
+        "Sector delta",
+        "ratio",
+        "VRP structural less the mean of its sector, of at least 3 names; idiosyncratic where it is the "
+        "larger part of the distance from the market's median, systematic where the sector's own is",
+        "methodology 6",
+    ),
 )
 """Words of the cards that are no column."""
 

@@ -89,7 +89,7 @@ def _measure_chunk(
     columns |= _regimes(columns, rules)
     ranks = _history_ranks(columns["iv30"].astype(np.float64), iv_history, panel, rules)
     columns |= ranks.columns
-    columns["correlation"] = _correlation(panel.prices, book_returns)
+    columns["correlation"] = book_correlation(panel.prices, book_returns)
     columns["missing_reason"] = _missing_reason(panel, columns, implied.quoted)
     columns["flags"] = _flags(panel, columns, trade, ranks.supplier, rules)
     return columns
@@ -233,8 +233,12 @@ def _traded(trade: Tradable, spot: FloatArray, rules: Rules) -> Columns:
     }
 
 
-def _correlation(prices: Prices, book_returns: FloatArray | None) -> FloatArray:
-    """Pearson correlation of daily log returns over the common days of the last 252, at least 60."""
+def book_correlation(prices: Prices, book_returns: FloatArray | None) -> FloatArray:
+    """Correlation of every name with a book, (names,): Pearson's of the daily log returns.
+
+    Over the common days of the last 252, at least 60; `book_returns` as in `measure`. NaN below, for a name
+    without a close of the panel's last session, and for every name without a book.
+    """
     if book_returns is None:
         return np.full(len(prices.close), np.nan)
     own = log_returns(prices.close)

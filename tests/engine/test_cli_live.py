@@ -163,6 +163,60 @@ def test_one_name_from_the_live_market(capsys: pytest.CaptureFixture[str], net: 
     assert net.asked == []
 
 
+@pytest.fixture
+def brisk(tmp_path: Path) -> Path:
+    """The operator's folder with a first burst that needs no waiting, and a sector of three names."""
+    folder = tmp_path / "brisk"
+    folder.mkdir()
+    for file in CONFIG.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    sources = json.loads((CONFIG / "sources.json").read_text(encoding="utf-8"))
+    for limit in sources["limits"].values():
+        limit |= {"burst": 20, "jitter": 0.0}
+    (folder / "sources.json").write_text(json.dumps(sources), encoding="utf-8")
+    names = "".join(f"{symbol},{symbol},Havens,etf\n" for symbol in ("GLD", "SLV", "IWM"))
+    universe = f"symbol,name,sector,asset_class\nQQQ,QQQ,Broad Market,etf\n{names}"
+    (folder / "universe.csv").write_text(universe, encoding="utf-8")
+    return folder
+
+
+def _asked_for(net: Loopback) -> set[str]:
+    """Whose pages were asked for, of all the names the market serves."""
+    ends = {asked.path.rpartition("/")[2] for asked in net.asked}
+    return ends & {listing.symbol for listing in load_universe(CONFIG)}
+
+
+def test_a_pair_asks_for_its_legs_and_the_benchmark_alone(
+    capsys: pytest.CaptureFixture[str], net: Loopback, brisk: Path
+) -> None:
+    words = ("pairs", "GLD/SLV", "--provider", "yahoo", "--format", "json", "--config", str(brisk))
+    status, out, err = call(capsys, *words)
+    assert (status, err) == (0, "")
+    (row,) = json.loads(out)
+    assert row["spread"] == row["structural_a"] - row["structural_b"]
+    assert -1 <= row["correlation"] <= 1
+    assert _asked_for(net) == {"SPY", "GLD", "SLV"}
+
+
+def test_a_sector_asks_for_its_names_and_is_not_compared_with_the_rest(
+    capsys: pytest.CaptureFixture[str], net: Loopback, brisk: Path
+) -> None:
+    status, out, err = call(capsys, "sectors", "hav", "--provider", "yahoo", "--config", str(brisk))
+    assert (status, err) == (0, "")
+    assert "Only this sector was asked for" in out
+    assert "not compared with the market" in out
+    assert all(f"\n{symbol} " in out for symbol in ("GLD", "SLV", "IWM"))
+    assert _asked_for(net) == {"SPY", "GLD", "SLV", "IWM"}
+
+
+@pytest.mark.usefixtures("offline")
+def test_an_unknown_pair_or_sector_asks_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    for view, kind in (("pairs", "pair"), ("sectors", "sector")):
+        status, out, err = call(capsys, view, "nonsense", "--provider", "yahoo")
+        assert (status, out) == (2, "")
+        assert err.startswith(f"variance: There is no such {kind}: use one of ")
+
+
 def test_a_saved_live_market_plays_again_the_same(
     capsys: pytest.CaptureFixture[str], net: Loopback, tmp_path: Path
 ) -> None:

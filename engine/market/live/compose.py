@@ -17,7 +17,7 @@ from engine.market.live.rules import load_proxies, load_sources
 from engine.market.live.sources import Choice, chosen_sources
 from engine.market.live.traffic import Clock
 from engine.market.schedule import load_schedule
-from engine.rules import Listing, Rules
+from engine.rules import Listing, Rules, load_pairs
 
 
 def live_market(
@@ -39,7 +39,8 @@ def live_market(
         chosen = chosen_sources(access, choice)
         settled = rules.settled(chosen.provider_values)
         proxies, schedule = load_proxies(config), load_schedule(config)
-        return LiveMarket(access, chosen, settled, listings, proxies, every_profile, schedule), settled
+        legs = frozenset(leg for pair in load_pairs(config) for leg in (pair.leg_a, pair.leg_b))
+        return LiveMarket(access, chosen, settled, listings, proxies, every_profile, schedule, legs), settled
     except BaseException:
         access.cache.close()
         raise

@@ -51,6 +51,8 @@ class Gatherer:
     proxies: Mapping[str, Proxy]
     every_profile: bool = True
     """Whether the market will be judged under other profiles and lenses too than that of the rules."""
+    always: frozenset[str] = frozenset()
+    """Names whose chains are asked for whatever the first look says, as legs of pairs are."""
     fetcher: Fetcher = field(init=False)
 
     def __post_init__(self) -> None:
@@ -159,7 +161,8 @@ class _Run:
             if isinstance(history, History):
                 found.history = history
                 facts = found.metrics[0] if found.metrics else {}
-                found.ruled_out = ruled_out(history, facts, loosest, margin)
+                if symbol not in self._gatherer.always:
+                    found.ruled_out = ruled_out(history, facts, loosest, margin)
             elif isinstance(history, SourceError) and history.failure in _NO_SUCH_NAME:
                 found.problem = history
             if found.ruled_out is None and found.problem is None:

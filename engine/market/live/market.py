@@ -47,6 +47,7 @@ class LiveMarket:
         proxies: Sequence[Proxy],
         every_profile: bool = True,
         schedule: Schedule = USUAL,
+        always: frozenset[str] = frozenset(),
     ) -> None:
         self.access = access
         self.chosen = chosen
@@ -55,6 +56,7 @@ class LiveMarket:
         self._rules = rules
         self._every_profile = every_profile
         self._schedule = schedule
+        self._always = always
         self._closed = False
         self._under_way: set[Future[Any]] = set()
         self._stack = ExitStack()
@@ -151,7 +153,9 @@ class LiveMarket:
     async def _built(self) -> Gatherer:
         web = Web(self.access)
         sources = opened_sources(self.access, web, self.chosen)
-        return Gatherer(self.access, sources, web, self._rules, self._proxies, self._every_profile)
+        return Gatherer(
+            self.access, sources, web, self._rules, self._proxies, self._every_profile, self._always
+        )
 
     def _listing(self, symbol: str) -> Listing:
         if symbol in self._listings:

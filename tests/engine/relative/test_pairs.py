@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.arrays import FloatArray
 from engine.market.columns import panel_of
@@ -146,6 +148,21 @@ def test_without_a_measurement_or_a_leg_there_is_no_data(alike: Panel) -> None:
     for row in (the_pair(alike, None), the_pair(alike, a_table(1.5, 0.9), stranger)):
         assert (row.spread, row.correlation, row.correlation_60) == (None, None, None)
         assert (row.signal, row.rich_leg) == ("no data", None)
+
+
+ALIKE_PANEL = a_panel(UP_DOWN, ALIKE)
+RATIO = st.floats(0.05, 5.0) | st.just(float("nan"))
+
+
+@given(a=RATIO, b=RATIO, threshold=st.floats(-1.0, 1.0))
+def test_turned_round_a_pair_says_the_same_with_the_other_sign(a: float, b: float, threshold: float) -> None:
+    pair = PAIR.model_copy(update={"correlation_threshold": threshold})
+    turned = pair.model_copy(update={"leg_a": pair.leg_b, "leg_b": pair.leg_a})
+    row, other = (the_pair(ALIKE_PANEL, a_table(a, b), each) for each in (pair, turned))
+    assert (other.structural_a, other.structural_b) == (row.structural_b, row.structural_a)
+    assert other.spread == (None if row.spread is None else -row.spread)
+    assert (other.correlation, other.correlation_60) == (row.correlation, row.correlation_60)
+    assert (other.signal, other.rich_leg) == (row.signal, row.rich_leg)
 
 
 def test_the_shipped_pairs_on_a_whole_market() -> None:

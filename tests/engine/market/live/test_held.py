@@ -13,10 +13,11 @@ from pydantic import SecretStr
 
 from engine.errors import HoldingsError
 from engine.market.live.market import LiveMarket
+from engine.market.live.rules import load_sources
 from engine.market.live.sources import Choice, chosen_sources
 from engine.market.simulated import SimulatedMarket
 from engine.market.snapshot import Snapshot
-from engine.rules import load_rules, load_universe
+from engine.rules import Rules, load_rules, load_universe
 from tests.loopback.access import CONFIG, VirtualTime, access_to
 from tests.loopback.market import whole_market
 from tests.loopback.server import Loopback
@@ -32,14 +33,24 @@ def market() -> Snapshot:
 
 
 @contextmanager
-def opened(market: Snapshot, folder: Path, choice: Choice) -> Iterator[LiveMarket]:
+def opened(
+    market: Snapshot,
+    folder: Path,
+    choice: Choice,
+    rules: Rules | None = None,
+    always: frozenset[str] = frozenset(),
+) -> Iterator[LiveMarket]:
+    staged = load_sources(CONFIG)
+    staged = staged.model_copy(update={"run": staged.run.model_copy(update={"stage_from_names": 2})})
     logins: dict[str, Any] = {}
     if choice == "tastytrade":
         logins = {"tastytrade_secret": SecretStr(SECRET), "tastytrade_refresh": SecretStr(REFRESH)}
     fresh_yfinance()
     with Loopback(whole_market(market)) as net:
-        access = access_to(net, folder, VirtualTime(market.asof + timedelta(minutes=20)), **logins)
-        live = LiveMarket(access, chosen_sources(access, choice), load_rules(CONFIG), LISTINGS, [], False)
+        time = VirtualTime(market.asof + timedelta(minutes=20))
+        access = access_to(net, folder, time, rules=staged, **logins)
+        chosen = chosen_sources(access, choice)
+        live = LiveMarket(access, chosen, rules or load_rules(CONFIG), LISTINGS, [], False, always=always)
         try:
             yield live
         finally:
@@ -63,6 +74,13 @@ def test_contracts_somebody_holds_are_quoted_as_well(
     # What nobody lists is not asked for, and what the screen wants comes as ever.
     assert set(plain.quotes["expiration"]) | {last} == set(with_held.quotes["expiration"])
     assert last not in set(again.quotes["expiration"])
+
+
+def test_legs_of_pairs_are_asked_for_whatever_the_first_look_says(market: Snapshot, tmp_path: Path) -> None:
+    too_cheap = load_rules(CONFIG).tuned([("price_min", 100_000.0)])
+    with opened(market, tmp_path, "yahoo", too_cheap, frozenset({"KO", "PEP"})) as live:
+        quoted = set(live.snapshot().quotes["symbol"])
+    assert quoted == {"KO", "PEP"}
 
 
 @pytest.mark.parametrize(

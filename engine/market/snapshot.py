@@ -156,6 +156,29 @@ class LiveProvider(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Open positions as the broker's reply has them, of all open accounts together.
+
+    items            a mapping a position (engine.portfolio.importers.legs_of_account reads it)
+    net_liquidation  sum over the accounts, in dollars; None when one of them does not tell
+    accounts         how many there are
+    """
+
+    items: tuple[Mapping[str, object], ...]
+    net_liquidation: float | None
+    accounts: int
+
+
+@runtime_checkable
+class HoldingProvider(Protocol):
+    """A provider that can read what the operator's own accounts hold."""
+
+    def holdings(self) -> Holdings:
+        """Asked anew each time and kept nowhere. Raises HoldingsError in one sentence."""
+        ...
+
+
 @runtime_checkable
 class PlayedProvider(Protocol):
     """A provider that can play the market of any run."""

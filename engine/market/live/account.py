@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from engine.market.live.failures import Failure, SourceError
 from engine.market.live.tastytrade_session import TASTYTRADE, TastytradeLine
 from engine.market.live.traffic import persistent
+from engine.market.snapshot import Holdings
 
 _ACCOUNTS = "/customers/me/accounts"
-
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """Open positions as the reply has them, of all open accounts together.
-
-    items            what `/accounts/../positions` lists (engine.portfolio.importers.legs_of_account reads it)
-    net_liquidation  sum over the accounts, in dollars; None when one of them does not tell
-    accounts         how many there are
-    """
-
-    items: tuple[Mapping[str, object], ...]
-    net_liquidation: float | None
-    accounts: int
 
 
 async def holdings_of(line: TastytradeLine) -> Holdings:

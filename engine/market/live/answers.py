@@ -7,15 +7,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from engine.market.live.failures import SourceError
-
-if TYPE_CHECKING:
-    from engine.market.live.account import Holdings
+from engine.market.snapshot import Holdings
 
 CHAIN_NUMBERS = ("strike", "bid", "ask", "last", "volume", "open_interest")
 BAR_NUMBERS = ("open", "high", "low", "close", "volume")

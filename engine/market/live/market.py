@@ -13,7 +13,6 @@ from anyio.from_thread import start_blocking_portal
 
 from engine.errors import HoldingsError, SnapshotError
 from engine.market.live.access import Access
-from engine.market.live.account import Holdings
 from engine.market.live.answers import HoldsAccounts
 from engine.market.live.cache import good_until
 from engine.market.live.doctor import Report, examined
@@ -24,7 +23,7 @@ from engine.market.live.sources import HOW, Chosen, opened_sources
 from engine.market.live.web import Web
 from engine.market.schedule import USUAL, Schedule
 from engine.market.sessions import session_of
-from engine.market.snapshot import Held, Progress, Snapshot
+from engine.market.snapshot import Held, Holdings, Progress, Snapshot
 from engine.panel import Kind
 from engine.rules import Listing, Rules
 

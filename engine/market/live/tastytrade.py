@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from engine.market.live.access import Access
-from engine.market.live.account import Holdings, holdings_of
+from engine.market.live.account import holdings_of
 from engine.market.live.answers import Asked, Chain, Fact, Facts, History, utc
 from engine.market.live.dxlink import DxLink, OptionGreeks, Series
 from engine.market.live.expiries import wanted_expiries
@@ -21,6 +21,7 @@ from engine.market.live.failures import Failure, SourceError
 from engine.market.live.indices import is_index
 from engine.market.live.tastytrade_session import TASTYTRADE, TastytradeLine, mapped
 from engine.market.live.traffic import persistent
+from engine.market.snapshot import Holdings
 
 _Items = Callable[..., Awaitable[list[Any]]]
 

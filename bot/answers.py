@@ -14,11 +14,14 @@ from bot.cards.history import HistoryPoint
 from bot.cards.method import method_card
 from bot.cards.name import vrp_card, why_card
 from bot.cards.people import ranked_card
+from bot.cards.relative import pairs_line
 from bot.cards.screen import post_card, screen_card
 from bot.cards.table import numbers as dressed_as
 from bot.cards.text import escaped
 from bot.failures import InputError
+from bot.people.portfolios import Portfolios
 from bot.people.watchlists import Watchlists
+from bot.relative import RelativeAnswers
 from bot.screening import Judged
 from bot.service import MarketService
 from engine.record.store import Point
@@ -28,6 +31,9 @@ UNIVERSES = {"all": "", "equities": "equity", "etfs": "etf"}
 """What /screen can be narrowed to -> the asset class that stays."""
 WATCHLIST = "watchlist"
 """What a person can narrow /screen to besides: the own names, looked up whenever they are asked for."""
+MINE = "mine"
+"""Before the universe in a scope's text: the list is judged beside the presser's own book."""
+_BESIDE = "Judged beside your book: one gate more, the correlation with it"
 _SPOKEN = {"equities": "single equities", "etfs": "ETFs", WATCHLIST: "your watchlist"}
 _SEPARATOR = "/"
 
@@ -42,22 +48,26 @@ class Scope:
     universe: str = "all"
     sector: str = ""
     names: tuple[str, ...] = ()
+    mine: bool = False
+    """Judged beside the own book, which never travels either."""
 
     @classmethod
     def parse(cls, text: str) -> Scope:
         """The scope of a button's text; everything when it is empty or of no use."""
         universe, _, sector = text.partition(_SEPARATOR)
-        return cls(universe if universe in (*UNIVERSES, WATCHLIST) else "all", sector)
+        own, _, universe = universe.rpartition("+")
+        return cls(universe if universe in (*UNIVERSES, WATCHLIST) else "all", sector, mine=own == MINE)
 
     @property
     def personal(self) -> bool:
-        """Whether the names are those of one person, who alone may see the list."""
-        return self.universe == WATCHLIST
+        """Whether one person alone may see the list."""
+        return self.mine or self.universe == WATCHLIST
 
     @property
     def text(self) -> str:
         """The scope for a button, empty for everything."""
-        return f"{self.universe}{_SEPARATOR}{self.sector}" if self != Scope() else ""
+        own = f"{MINE}+" if self.mine else ""
+        return f"{own}{self.universe}{_SEPARATOR}{self.sector}" if self != Scope() else ""
 
     @property
     def spoken(self) -> str:
@@ -67,7 +77,7 @@ class Scope:
 
     def holds(self, row: Row) -> bool:
         """Whether the row belongs to the scope."""
-        if self.personal and row.symbol not in self.names:
+        if self.universe == WATCHLIST and row.symbol not in self.names:
             return False
         wanted = UNIVERSES.get(self.universe)
         if wanted and row.text("asset_class") != wanted:
@@ -79,7 +89,7 @@ class Scope:
         if screen.rows and not any(self.holds(row) for row in screen.rows):
             raise InputError(
                 "No name of your watchlist is in this run and sector."
-                if self.personal
+                if self.universe == WATCHLIST
                 else "No name of this run is of that kind and sector; leave one of the two out."
             )
 
@@ -90,7 +100,7 @@ class Scope:
 
     def seen(self, screen: Screen) -> Screen:
         """The screen seen through the scope, whether it holds a name of it or not."""
-        if not self.text:
+        if self == Scope(mine=self.mine):
             return screen
         return screen.narrowed([row.symbol for row in screen.rows if self.holds(row)])
 
@@ -101,13 +111,15 @@ class Answers:
     def __init__(self, service: MarketService) -> None:
         self.service = service
         self.watchlists = Watchlists(service.store)
+        self.relative = RelativeAnswers(service)
+        self.portfolios = Portfolios(service.store)
 
     async def screen(
         self, profile: str | None, lens: str | None, scope: Scope, user_id: int | None = None
     ) -> Card:
         """The ranked list; a watchlist is that of `user_id`. Raises InputError when it is empty."""
         scope = await self._own(scope, user_id)
-        judged = await self.service.screen(profile, lens)
+        judged = await self._beside(await self.service.screen(profile, lens), scope, user_id)
         return await self._draw(lambda: _screen_page(judged, 0, scope))
 
     async def page(self, run_id: int, argument: str, user_id: int | None = None) -> Card:
@@ -115,6 +127,7 @@ class Answers:
         number, _, text = argument.partition("|")
         scope = await self._own(Scope.parse(text), user_id)
         judged = Judged(run_id, await self.service.stored(run_id))
+        judged = await self._beside(judged, scope, user_id)
         page = int(number) if number.isdecimal() else 0
         return await self._draw(lambda: _screen_page(judged, page, scope))
 
@@ -137,7 +150,8 @@ class Answers:
     async def csv(self, run_id: int, scope: Scope, user_id: int | None = None) -> Card:
         """The whole run as a file."""
         scope = await self._own(scope, user_id)
-        screen = await self.service.stored(run_id)
+        judged = Judged(run_id, await self.service.stored(run_id))
+        screen = (await self._beside(judged, scope, user_id)).screen
         return await self._draw(lambda: _csv_card(scope.narrow(screen), run_id, scope))
 
     async def method(self, word: str | None) -> Card:
@@ -149,28 +163,57 @@ class Answers:
         return await self.scheduled((await self.service.screen()).run_id, Scope())
 
     async def scheduled(
-        self, run_id: int, scope: Scope, *, late_since: datetime | None = None, numbers: str | None = None
+        self,
+        run_id: int,
+        scope: Scope,
+        *,
+        late_since: datetime | None = None,
+        numbers: str | None = None,
+        official_id: int | None = None,
+        guild_id: int | None = None,
     ) -> Card:
-        """The post of a stored run as one server wants it; `late_since` is when a late one was due."""
+        """The post of a stored run as one server wants it; `late_since` is when a late one was due.
+
+        `official_id` is the run that measured the pairs, where a server's own rules made another of it;
+        `guild_id` is the server, whose own pairs are told of beside the operator's.
+        """
         screen = await self.service.stored(run_id)
         previous = await self.service.previous(screen)
+        official = run_id if official_id is None else official_id
+        news = await self.relative.news(official, screen.run, guild_id)
 
         def draw() -> Card:
             with dressed_as(numbers):
                 before = previous if previous is None else scope.seen(previous)
-                card = post_card(scope.seen(screen), run_id, before, scope=scope.text, late_since=late_since)
+                card = post_card(
+                    scope.seen(screen),
+                    run_id,
+                    before,
+                    scope=scope.text,
+                    late_since=late_since,
+                    pairs=pairs_line(news.rows, news.before),
+                )
                 return _narrowed(card, scope)
 
         return await self._draw(draw)
 
     async def _own(self, scope: Scope, user_id: int | None) -> Scope:
         """The scope with the names of the person who asks, when it is a watchlist."""
-        if not scope.personal:
+        if scope.universe != WATCHLIST:
             return scope
         names = [] if user_id is None else await self.service.desk(lambda: self.watchlists.symbols(user_id))
         if not names:
             raise InputError("Your watchlist is empty; /watch add puts names on it.")
         return replace(scope, names=tuple(names))
+
+    async def _beside(self, judged: Judged, scope: Scope, user_id: int | None) -> Judged:
+        """The run judged beside the book of the person who asks, when the scope says so; kept nowhere."""
+        if not scope.mine:
+            return judged
+        held = [] if user_id is None else await self.service.desk(lambda: self.portfolios.legs(user_id))
+        if not held:
+            raise InputError("Your book is empty; /portfolio add or /portfolio import puts positions in it.")
+        return await self.service.beside(judged, [leg for _, leg in held])
 
     async def _draw(self, work: Callable[[], Card]) -> Card:
         # A worker thread has a context of its own; the language of numbers is in the asker's.
@@ -179,23 +222,23 @@ class Answers:
 
 
 def _screen_page(judged: Judged, page: int, scope: Scope) -> Card:
-    if scope.personal:
+    if scope.universe == WATCHLIST:
         # Without a sector the names this run does not hold are shown too.
         names = [row.symbol for row in scope.narrow(judged.screen).rows] if scope.sector else scope.names
-        return ranked_card(judged.screen.narrowed(names), judged.run_id, names, page, scope.text)
+        card = ranked_card(judged.screen.narrowed(names), judged.run_id, names, page, scope.text)
+        return replace(card, headline=f"{_BESIDE}\n{card.headline}") if scope.mine else card
     card = screen_card(scope.narrow(judged.screen), judged.run_id, page, scope=scope.text)
     return _narrowed(card, scope)
 
 
 def _narrowed(card: Card, scope: Scope) -> Card:
-    if not scope.text:
-        return card
-    return replace(card, headline=f"Only {scope.spoken}\n{card.headline}")
+    lead = (_BESIDE if scope.mine else "", f"Only {scope.spoken}" if scope.spoken else "", card.headline)
+    return replace(card, headline="\n".join(filter(None, lead)))
 
 
 def _csv_card(screen: Screen, run_id: int, scope: Scope) -> Card:
     run = screen.run
-    of = f", {scope.spoken} only" if scope.text else ""
+    of = f", {scope.spoken} only" if scope.spoken else ""
     return Card(
         title=titled(run, run_name(run), "full list"),
         state=run.state,

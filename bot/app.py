@@ -33,6 +33,8 @@ from bot.people.alerts import Alerts
 from bot.people.alerts.courier import Courier
 from bot.people.alerts.notice import pending_notice
 from bot.people.guilds import Guilds
+from bot.people.pairs import GuildPairs
+from bot.people.portfolios import Portfolios
 from bot.service import MarketService
 from bot.settings import Settings, variable
 from bot.tree import BEGAN, Ids, VarianceTree
@@ -91,6 +93,7 @@ class VarianceBot(commands.Bot):
         self.metrics = Metrics(now)
         self.servers = Guilds(service.store)
         self.alerts = Alerts(service.store)
+        self.portfolios = Portfolios(service.store)
         self.backups = backups
         self.clock = None if schedule is None else self._clock(schedule)
         """What makes runs and posts at their time; None for a market that stands still."""
@@ -306,7 +309,14 @@ def build(
     time that is not the wall's.
     """
     service = MarketService(
-        provider, rules, store, realm=realm, universe=universe, listings=listings, pairs=pairs
+        provider,
+        rules,
+        store,
+        realm=realm,
+        universe=universe,
+        listings=listings,
+        pairs=pairs,
+        own_pairs=GuildPairs(store).everyone,
     )
     return VarianceBot(service, now, sync_guild, schedule, backups, by_hand)
 

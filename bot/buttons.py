@@ -14,8 +14,10 @@ from bot.failures import ANSWERED, Reported
 
 if TYPE_CHECKING:
     from bot.app import VarianceBot
+    from bot.relative import RelativeAnswers
 
-_ACTIONS = "why|csv|method|page|vrp|screen"
+_ACTIONS = "why|csv|method|page|vrp|screen|pairs|pair|pairs_csv|sector"
+_PAGING = ("page", "pairs")
 
 
 def message_of(card: Card) -> dict[str, Any]:
@@ -86,17 +88,15 @@ class RunButton(
         bot: VarianceBot = interaction.client
         async with Reported(interaction):
             bot.limits.count(interaction, "button")
-            if self.action == "page" and _owns(interaction):
+            if self.action in _PAGING and _owns(interaction):
                 await interaction.response.defer()
-                await interaction.edit_original_response(
-                    **edit_of(await self._card(bot, interaction.user.id))
-                )
+                await interaction.edit_original_response(**edit_of(await self._card(bot, interaction)))
             else:
                 await interaction.response.defer(thinking=True, ephemeral=True)
-                await send(interaction, await self._card(bot, interaction.user.id))
+                await send(interaction, await self._card(bot, interaction))
 
-    async def _card(self, bot: VarianceBot, user_id: int) -> Card:
-        answers = bot.answers
+    async def _card(self, bot: VarianceBot, interaction: discord.Interaction[Any]) -> Card:
+        answers, user_id = bot.answers, interaction.user.id
         match self.action:
             case "why":
                 return await answers.why(self.argument, self.run_id)
@@ -110,6 +110,22 @@ class RunButton(
                 return await answers.page(self.run_id, self.argument, user_id)
             case "screen":
                 return await answers.page(self.run_id, f"0|{self.argument}", user_id)
+            case "pairs" | "pair" | "pairs_csv" | "sector":
+                return await self._relative(bot.answers.relative, interaction.guild_id)
+
+    async def _relative(self, relative: RelativeAnswers, guild_id: int | None) -> Card:
+        match self.action:
+            case "pair":
+                return await relative.pair(self.argument, guild_id, self.run_id)
+            case "pairs_csv":
+                return await relative.pairs_csv(guild_id, self.run_id)
+            case "sector" if self.argument:
+                return await relative.sector(self.argument, self.run_id)
+            case "sector":
+                return await relative.sectors(self.run_id)
+            case _:
+                page = int(self.argument) if self.argument.isdecimal() else 0
+                return await relative.pairs(guild_id, page, self.run_id)
 
 
 def _owns(interaction: discord.Interaction[Any]) -> bool:

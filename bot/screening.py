@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -13,10 +13,22 @@ import structlog
 
 from bot.failures import RunGoneError
 from bot.inputs import SymbolIndex
-from engine.errors import ConfigError, SnapshotError
+from engine.errors import ConfigError, HoldingsError, SnapshotError
 from engine.market.columns import panel_of
-from engine.market.snapshot import SIMULATED, LiveProvider, PlayedProvider, Progress, Provider, Snapshot
+from engine.market.snapshot import (
+    SIMULATED,
+    Held,
+    HoldingProvider,
+    Holdings,
+    LiveProvider,
+    PlayedProvider,
+    Progress,
+    Provider,
+    Snapshot,
+)
 from engine.panel import Kind, Panel
+from engine.portfolio.analysis import screen_beside
+from engine.portfolio.book import Leg
 from engine.record.pairs import save_pairs, stored_pairs
 from engine.record.rows import Realm
 from engine.record.store import Store
@@ -52,6 +64,16 @@ class Market:
     index: SymbolIndex
     sectors: tuple[str, ...]
     asked: dict[tuple[str, str], Judged] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BookMarket:
+    """The market a person's book is looked at in: never stored."""
+
+    panel: Panel
+    table: pd.DataFrame | None
+    """What `measure` found; None when the hard gate stopped it."""
+    screen: Screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +114,7 @@ class Screening:
         universe: Sequence[str] | None,
         listings: Sequence[Listing],
         pairs: Sequence[Pair],
+        own_pairs: Callable[[], Sequence[Pair]] = tuple,
     ) -> None:
         self.rules = rules
         self.store = store
@@ -102,6 +125,7 @@ class Screening:
         self._provider = provider
         self._universe = universe
         self._pairs = pairs
+        self._own_pairs = own_pairs
 
     def latest(self, progress: Progress) -> Snapshot:
         """The provider's market as it is now."""
@@ -113,6 +137,23 @@ class Screening:
     def one(self, symbol: str) -> Snapshot:
         """A single name as the provider has it now."""
         return self._provider.snapshot([symbol])
+
+    def holding(self, symbols: Sequence[str], held: Held) -> Snapshot:
+        """Some names of a live market, with the contracts somebody holds."""
+        assert self.live is not None
+        return self.live.snapshot(symbols, None, held)
+
+    def holdings(self) -> Holdings:
+        """What the operator's own accounts hold. Raises HoldingsError."""
+        if not isinstance(self._provider, HoldingProvider):
+            raise HoldingsError("This market has no account behind it; a live one with Tastytrade has.")
+        return self._provider.holdings()
+
+    def book(self, snapshot: Snapshot, symbols: Sequence[str]) -> BookMarket:
+        """A book's own market, measured and judged as any other."""
+        panel = panel_of(snapshot, self.rules.benchmark)
+        table = self._measured(panel, self.rules) if panel.benchmark else None
+        return BookMarket(panel, table, self._screen(panel, table, self.rules, symbols))
 
     def of_run(self, session: date, kind: Kind, progress: Progress) -> Snapshot:
         """The market of one run. Raises SnapshotError when the provider shows another one."""
@@ -159,7 +200,7 @@ class Screening:
             return None
         if official is None or None in others.values():
             return None
-        if self._pairs and not stored_pairs(self.store, official[0]):
+        if self._every_pair() and not stored_pairs(self.store, official[0]):
             return None
         runs = {variant: found[0] for variant, found in others.items() if found is not None}
         return Scheduled(official[0], runs, official[1], None)
@@ -202,7 +243,7 @@ class Screening:
         screen = self._screen(panel, table, rules, self._universe)
         run_id = self._save(screen, rules, official)
         apart = rules.relative.convergence_spread
-        save_pairs(self.store, run_id, measure_pairs(panel, table, self._pairs, apart))
+        save_pairs(self.store, run_id, measure_pairs(panel, table, self._every_pair(), apart))
         names = [(row.symbol, row.text("name")) for row in screen.rows]
         sectors = sorted({sector for row in screen.rows if (sector := row.text("sector"))})
         return Market(
@@ -213,6 +254,10 @@ class Screening:
             sectors=tuple(sectors) or self.listed_sectors,
         )
 
+    def _every_pair(self) -> tuple[Pair, ...]:
+        """The operator's pairs and those of all servers, an id once."""
+        return tuple({pair.id: pair for pair in (*self._own_pairs(), *self._pairs)}.values())
+
     def _measured(self, panel: Panel, rules: Rules) -> pd.DataFrame:
         realm: Realm = "simulated" if panel.source.startswith(SIMULATED) else self.realm
         return measure(panel, rules, self.store.iv_history(panel.symbols, panel.session, realm=realm))
@@ -220,12 +265,20 @@ class Screening:
     @_uncollected()
     def judge(self, market: Market, rules: Rules, official: bool) -> Judged:
         """The same market by other rules, kept as a run of its own."""
-        table = market.table
-        if table is not None and measurement_key(rules) != measurement_key(self.rules):
-            # This profile changes how things are measured, not only how they are judged.
-            table = self._measured(market.panel, rules)
-        screen = self._screen(market.panel, table, rules, self._universe)
+        screen = self._screen(market.panel, self._table_under(market, rules), rules, self._universe)
         return Judged(self._save(screen, rules, official), screen)
+
+    def _table_under(self, market: Market, rules: Rules) -> pd.DataFrame | None:
+        if market.table is not None and measurement_key(rules) != measurement_key(self.rules):
+            # This profile changes how things are measured, not only how they are judged.
+            return self._measured(market.panel, rules)
+        return market.table
+
+    def beside(self, market: Market, rules: Rules, legs: Sequence[Leg]) -> Screen:
+        """The same market by the same rules, and the correlation with a book as one gate more."""
+        table = self._table_under(market, rules)
+        assert table is not None
+        return screen_beside(legs, market.panel, table, rules, self._universe)
 
     def single(self, symbol: str, market: Snapshot) -> Judged:
         """A market of one name."""

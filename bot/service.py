@@ -13,14 +13,15 @@ import structlog
 
 from bot.failures import NoMarketError, RunGoneError, TooSlowError
 from bot.inputs import SymbolIndex
-from bot.screening import Judged, Market, Scheduled, Screening, Variant, rules_of
+from bot.screening import BookMarket, Judged, Market, Scheduled, Screening, Variant, rules_of
 from engine.errors import UnknownSymbolError
-from engine.market.snapshot import LiveProvider, Provider
+from engine.market.snapshot import Held, Holdings, LiveProvider, Provider
 from engine.panel import Kind
+from engine.portfolio.book import Leg, held_of
 from engine.record.rows import Realm, realm_of
 from engine.record.store import Counts, Point, Store
 from engine.rules import Listing, Pair, Rules
-from engine.screen.result import Row, Screen
+from engine.screen.result import Row, Run, Screen
 
 T = TypeVar("T")
 log = structlog.get_logger("variance.service")
@@ -52,14 +53,17 @@ class MarketService:
         universe: Sequence[str] | None = None,
         listings: Sequence[Listing] = (),
         pairs: Sequence[Pair] = (),
+        own_pairs: Callable[[], Sequence[Pair]] = tuple,
         deadline: float = DEADLINE,
     ) -> None:
         self.rules = rules
         self.store = store
+        self.pairs = tuple(pairs)
+        """The operator's; `own_pairs` gives those of all servers, measured with every run as well."""
         self.market: Market | None = None
         self.clocked = False
         """Whether a clock makes the official runs; what is taken beside it is not official then."""
-        self._work = Screening(provider, rules, store, realm, universe, listings, pairs)
+        self._work = Screening(provider, rules, store, realm, universe, listings, pairs, own_pairs)
         self._deadline = deadline
         self._live = self._work.live
         self._far = (0, 0)
@@ -195,6 +199,23 @@ class MarketService:
             )
         return market.asked[key]
 
+    async def beside(self, judged: Judged, legs: Sequence[Leg]) -> Judged:
+        """A run of the market at hand with the gate on the correlation with a book added; kept nowhere.
+
+        Raises RunGoneError when the market has moved on since.
+        """
+        market = self.market
+        runs = [] if market is None else [market.official, *market.asked.values()]
+        if market is None or judged.run_id not in [each.run_id for each in runs]:
+            raise RunGoneError(
+                "The market has moved on since that list; /screen mine:True shows the new one."
+            )
+        if market.table is None:
+            return judged
+        run = judged.screen.run
+        rules = self.rules.using(run.profile, run.lens)
+        return Judged(judged.run_id, await self.engine(lambda: self._work.beside(market, rules, legs)))
+
     async def stored(self, run_id: int) -> Screen:
         """A run by its id, from memory or the record. Raises RunGoneError when neither holds it."""
         market = self.market
@@ -246,10 +267,39 @@ class MarketService:
         market = await loop.run_in_executor(self._line, self._work.one, symbol)
         return await loop.run_in_executor(self._engine, self._work.single, symbol, market)
 
+    async def book_market(self, legs: Sequence[Leg], extra_symbols: Sequence[str] = ()) -> BookMarket:
+        """The market a book is looked at in: the one at hand, or with live sources its names asked for anew.
+
+        The sources are asked for every contract of the book beside those a screen needs. Raises
+        SnapshotError, TooSlowError.
+        """
+        if self._live is None:
+            market = await self.ready()
+            return BookMarket(market.panel, market.table, market.official.screen)
+        benchmark = self.rules.benchmark
+        symbols = tuple(dict.fromkeys([benchmark, *extra_symbols, *(leg.symbol for leg in legs)]))
+        contracts = held_of(legs)
+        return await self._shared(
+            ("book", symbols, *contracts.items()), lambda: self._book(symbols, contracts)
+        )
+
+    async def holdings(self) -> Holdings:
+        """What the operator's own accounts hold, asked anew. Raises HoldingsError, TooSlowError."""
+        return await self._once(object(), self._line, self._work.holdings)
+
+    async def _book(self, symbols: Sequence[str], held: Held) -> BookMarket:
+        loop = asyncio.get_running_loop()
+        market = await loop.run_in_executor(self._line, self._work.holding, symbols, held)
+        return await loop.run_in_executor(self._engine, self._work.book, market, symbols)
+
     def history(self, symbol: str, screen: Screen) -> list[Point]:
         """Official closes of a name up to the screen's session, oldest first. Reads the disk: at the desk."""
-        realm = realm_of(screen.run, self._work.realm)
+        realm = self.realm_of(screen.run)
         return self.store.history(symbol, realm, before=screen.run.session + timedelta(days=1))
+
+    def realm_of(self, run: Run) -> Realm:
+        """Where a run's series is kept."""
+        return realm_of(run, self._work.realm)
 
     async def previous(self, screen: Screen) -> Screen | None:
         """The last official close before the run's session, judged by the same profile and lens."""
@@ -257,7 +307,7 @@ class MarketService:
         found = await self.desk(
             lambda: self.store.previous_official(
                 run.session,
-                realm=realm_of(run, self._work.realm),
+                realm=self.realm_of(run),
                 kind="close",
                 profile=run.profile,
                 lens=run.lens,

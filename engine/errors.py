@@ -21,6 +21,10 @@ class HoldingsError(VarianceError):
     """An account whose positions cannot be read just now."""
 
 
+class UnreadableError(VarianceError):
+    """A file somebody handed over that holds nothing of what it was given for."""
+
+
 class UnknownSymbolError(VarianceError):
     """A ticker this run does not hold."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 CardState = Literal["complete", "degraded", "outage", "aborted", "info", "error"]
-Action = Literal["why", "csv", "method", "page", "vrp", "screen"]
+Action = Literal["why", "csv", "method", "page", "vrp", "screen", "pairs", "pair", "pairs_csv", "sector"]
 
 TABLE_WIDTH = 40
 """Columns of monospace that fit an embed on a phone."""

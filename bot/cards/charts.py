@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-import io
-import math
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
+from bot.cards.drawing import (
+    FAINT,
+    GRID,
+    HEIGHT,
+    HV90_COLOUR,
+    HV_COLOUR,
+    INK,
+    IV_COLOUR,
+    WIDTH,
+    apart,
+    broken,
+    canvas,
+    headed,
+    lock,
+    months,
+    png,
+    span,
+    step_above,
+    write,
+)
 from bot.cards.facts import SIMULATED, day
 from bot.cards.history import HistoryPoint
 from bot.cards.table import fixed, plain
@@ -23,27 +36,14 @@ from bot.cards.text import clean, mono
 from engine.arrays import FloatArray
 from engine.screen.result import Row, Run
 
-WIDTH, HEIGHT, DPI = 840, 420, 100
-BACKGROUND = "#2B2D31"
-INK, FAINT, GRID = "#F2F3F5", "#B5BAC1", "#3F4147"
-IV_COLOUR, HV_COLOUR, HV90_COLOUR = "#7FB4FF", "#F2A65A", "#A3A8B0"
-SIMULATED_COLOUR = "#F0C24B"
-TEXT_POINTS, SMALL_POINTS, TITLE_POINTS = 13.0, 12.0, 17.0
-"""18 pixels at 100 dpi: capitals 13 pixels high, legible where the client shows half the size."""
 BAND = (20.0, 80.0)
 BAND_MIN = 60
 """Fewer closes make no percentile (methodology 2); the picture says so."""
 YEAR = 252
 _FEW = 40
-_LONGEST_BREAK = 7
 _LEAST_SPAN = 0.5
-_LABEL_GAP = 22.0
 _BOX = (0.068, 0.12, 0.742, 0.7)
-_QUICK_COMPRESSION = 1
 _UNDRAWABLE = 1e9
-
-_lock = threading.Lock()
-# matplotlib's font and text caches are not meant for several threads at once.
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,10 @@ def vrp_chart(symbol: str, run: Run, history: Sequence[HistoryPoint], row: Row) 
     short record there is no band, and the picture says how many closes there are.
     """
     series = _series(run, history, row)
-    with _lock:
-        figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor=BACKGROUND)
-        axes = figure.add_axes(_BOX, facecolor=BACKGROUND)
+    with lock:
+        figure, axes = canvas(_BOX)
         low, high = _limits(series)
-        axes.set_xlim(*_span(series.days))
+        axes.set_xlim(*span(series.days))
         axes.set_ylim(low, high)
         _ticks(axes, series.days, low, high)
         _band(axes, series)
@@ -97,7 +96,7 @@ def vrp_chart(symbol: str, run: Run, history: Sequence[HistoryPoint], row: Row) 
         _listed(axes, series, low, high)
         _labels(figure, series, low, high)
         _captions(figure, symbol, run, series)
-        return _png(figure)
+        return png(figure)
 
 
 def _series(run: Run, history: Sequence[HistoryPoint], row: Row) -> _Series:
@@ -133,45 +132,14 @@ def _limits(series: _Series) -> tuple[float, float]:
     return max(0.0, low - spare - 0.16 * room), high + spare + 0.08 * room
 
 
-def _span(days: FloatArray) -> tuple[float, float]:
-    first, last = float(days[0]), float(days[-1])
-    return (first, last) if last - first >= 10 else (last - 10, last)
-
-
 def _ticks(axes: Axes, days: FloatArray, low: float, high: float) -> None:
     """Few, plain ticks: the months below, round percents at the left."""
-    months = _months(*_span(days))
-    axes.set_xticks([place for place, _ in months], [text for _, text in months])
-    step = _step((high - low) / 6)
+    named = months(*span(days))
+    axes.set_xticks([place for place, _ in named], [text for _, text in named])
+    step = step_above((high - low) / 6)
     places = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
     axes.set_yticks(places, [plain(place) for place in places])
-    axes.tick_params(length=0, labelcolor=FAINT, labelsize=TEXT_POINTS, pad=6)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in axes.spines.values():
-        side.set_visible(False)
-
-
-def _step(least: float) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that is not below `least`."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
-
-
-def _months(first: float, last: float) -> list[tuple[float, str]]:
-    """First days of months within the span, at most eight; the year beside each January or the first."""
-    start, end = date.fromordinal(int(first)), date.fromordinal(int(last))
-    count = (end.year - start.year) * 12 + end.month - start.month + 1
-    every = 1 if count <= 8 else 2 if count <= 14 else -(-count // 7)
-    found: list[tuple[float, str]] = []
-    for offset in range(0, count, every):
-        year, month = divmod(start.year * 12 + start.month - 1 + offset, 12)
-        place = float(date(year, month + 1, 1).toordinal())
-        if place < first:
-            continue
-        named = not found or month < every
-        found.append((place, f"{date(year, month + 1, 1):%b}" + (f" {year}" if named else "")))
-    return found or [(float(last), f"{end.day} {end:%b %Y}")]
 
 
 def _band_edges(series: _Series) -> tuple[float, float] | None:
@@ -195,15 +163,9 @@ def _lines(axes: Axes, series: _Series) -> None:
         (series.hv30, HV_COLOUR, 1.6),
         (series.iv30, IV_COLOUR, 2.2),
     ):
-        days, broken = _broken(series.days, values)
-        axes.plot(days, broken, color=colour, linewidth=width, marker=marker, markersize=4)
+        days, line = broken(series.days, values)
+        axes.plot(days, line, color=colour, linewidth=width, marker=marker, markersize=4)
         axes.plot(series.days[-1:], values[-1:], color=colour, marker="o", markersize=5, clip_on=False)
-
-
-def _broken(days: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The line with a hole wherever more than a week was not stored."""
-    holes = np.flatnonzero(np.diff(days) > _LONGEST_BREAK) + 1
-    return np.insert(days, holes, days[holes]), np.insert(values, holes, np.nan)
 
 
 def _listed(axes: Axes, series: _Series, low: float, high: float) -> None:
@@ -224,48 +186,19 @@ def _labels(figure: Figure, series: _Series, low: float, high: float) -> None:
     wanted.sort(key=lambda label: label[0])
     left, bottom, width, height = _BOX
     places = [(bottom + height * (level - low) / (high - low)) * HEIGHT for level, _, _ in wanted]
-    for (_, text, colour), place in zip(wanted, _apart(places, bottom * HEIGHT), strict=True):
-        _write(figure, (left + width) * WIDTH + 12, place, text, color=colour, va="center")
-
-
-def _apart(places: Sequence[float], floor: float) -> list[float]:
-    """Ascending pixel heights at least a line apart, moved no further than needed, none below the foot."""
-    groups: list[list[float]] = []
-    for place in places:
-        groups.append([place])
-        while len(groups) > 1 and _foot(groups[-1], floor) < _foot(groups[-2], floor) + _height(groups[-2]):
-            groups[-2:] = [groups[-2] + groups[-1]]
-    return [_foot(group, floor) + _LABEL_GAP * i for group in groups for i in range(len(group))]
-
-
-def _foot(group: Sequence[float], floor: float) -> float:
-    return max(floor, sum(group) / len(group) - _LABEL_GAP * (len(group) - 1) / 2)
-
-
-def _height(group: Sequence[float]) -> float:
-    return _LABEL_GAP * len(group)
+    for (_, text, colour), place in zip(wanted, apart(places, bottom * HEIGHT), strict=True):
+        write(figure, (left + width) * WIDTH + 12, place, text, color=colour, va="center")
 
 
 def _captions(figure: Figure, symbol: str, run: Run, series: _Series) -> None:
-    left, right = 20, WIDTH - 16
-    title, below = HEIGHT - 27, HEIGHT - 54
-    _write(figure, left, title, f"{mono(symbol, 12)}  {day(run.session)}", weight="bold", size=TITLE_POINTS)
     marks = ["% a year"]
     if _band_edges(series) is not None:
         marks.append(f"shaded: {BAND[0]:.0f}th to {BAND[1]:.0f}th percentile of IV30")
     marks.append(_record_text(series))
     if series.listed.any():
         marks.append("ticks: days listed")
-    _write(figure, left, below, " · ".join(marks), color=FAINT, size=SMALL_POINTS)
-    if run.simulated:
-        amber = {"color": SIMULATED_COLOUR, "weight": "bold", "size": TITLE_POINTS, "ha": "right"}
-        _write(figure, right, title, SIMULATED, **amber)
-
-
-def _write(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:
-    """Text at a pixel; a dollar sign is a dollar sign."""
-    dress: dict[str, Any] = {"color": INK, "size": TEXT_POINTS} | style
-    figure.text(x / WIDTH, y / HEIGHT, text, parse_math=False, **dress)
+    title = f"{mono(symbol, 12)}  {day(run.session)}"
+    headed(figure, title, " · ".join(marks), run.simulated)
 
 
 def _latest(series: _Series) -> list[tuple[str, float, str]]:
@@ -290,12 +223,3 @@ def _short(percents: float) -> str:
 def _record_text(series: _Series) -> str:
     n = int(np.isfinite(series.iv30).sum())
     return f"n={n}" if n >= BAND_MIN else f"n={n}, history is being built"
-
-
-def _png(figure: Figure) -> bytes:
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=_QUICK_COMPRESSION)
-    return file.getvalue()

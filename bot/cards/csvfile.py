@@ -31,7 +31,7 @@ def screen_csv(screen: Screen) -> Attachment:
     gate_columns = [f"{name}_{part}" for name in names for part in ("gate", "value", "limit", "distance")]
     writer.writerow((*_LEADING, *(metric.column for metric in METRICS), *gate_columns, *_TRAILING))
     for row in screen.rows:
-        writer.writerow([_cell(value) for value in _values(row, screen.run, names)])
+        writer.writerow([cell(value) for value in _values(row, screen.run, names)])
     run = screen.run
     mark = f"{SIMULATED}_" if run.simulated else ""
     rows = f"{len(screen.rows)} names, {len(METRICS)} metrics, verdicts of {len(names)} gates"
@@ -60,7 +60,8 @@ def _values(row: Row, run: Run, names: Iterable[str]) -> Iterable[Value]:
     yield from (run.session.isoformat(), run.kind, run.source, run.rules_hash)
 
 
-def _cell(value: Value) -> str:
+def cell(value: Value) -> str:
+    """A value as a cell: missing is empty, a text no spreadsheet takes for a formula."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, bool):

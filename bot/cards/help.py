@@ -9,12 +9,14 @@ from bot.cards.facts import ADVICE
 from bot.cards.text import escaped
 
 
-def help_card(entries: Sequence[tuple[str, str]]) -> Card:
-    """One line a command: its mention (or `/name`) and its description."""
+def help_card(entries: Sequence[tuple[Sequence[str], str]]) -> Card:
+    """One line a command or family: its mentions (or `/name`) and its description."""
     return Card(
         title="Commands",
         state="info",
         headline="Which options are dear against how their names moved, and why each passes or fails.",
-        details=tuple(f"{mention} {escaped(description, 200)}" for mention, description in entries),
+        details=tuple(
+            f"{' '.join(mentions)} {escaped(description, 200)}" for mentions, description in entries
+        ),
         footer=ADVICE,
     )

@@ -59,11 +59,12 @@ def post_card(
     *,
     scope: str = "",
     late_since: datetime | None = None,
+    pairs: str = "",
 ) -> Card:
     """The scheduled post: what changed since the last official run first, then the head of the list.
 
     An empty day, a degraded run, an outage and a stopped run each have their own short form. `scope` is
-    handed back in the buttons; `late_since` is when a late run was due.
+    handed back in the buttons; `late_since` is when a late run was due; `pairs` is the line about pairs.
     """
     if screen.run.state in _HALTED:
         halted = _halted(screen, run_id)
@@ -82,7 +83,7 @@ def post_card(
         headline="\n".join(filter(None, lead)),
         table=screen_table(shown) if shown else "",
         sentence="" if shown else _sentence(screen),
-        details=_post_details(screen, changes, shown),
+        details=_post_details(screen, changes, shown, pairs),
         asof=asof(screen.run, screen.coverage),
         footer=footer(screen.run, run_id),
         buttons=_buttons(shown or _nearest(screen), run_id, scope, 0, 1, len(screen.passed) - len(shown)),
@@ -232,13 +233,14 @@ def _news(changes: Changes, previous: Screen | None) -> str:
     return dotted((f"{len(changes.new)} new", f"{len(changes.left)} left", stayed)) + since
 
 
-def _post_details(screen: Screen, changes: Changes, shown: Sequence[Row]) -> tuple[str, ...]:
+def _post_details(screen: Screen, changes: Changes, shown: Sequence[Row], pairs: str) -> tuple[str, ...]:
     obstacle = (changes.obstacle,) if changes.obstacle else ()
+    related = (pairs,) if pairs else ()
     if not shown:
-        return (*_left_line(changes), *obstacle)
+        return (*_left_line(changes), *related, *obstacle)
     rest = len(screen.passed) - len(shown)
     more = f"{plural(rest, 'more name')} in the full list." if rest else ""
-    news = (more, *_change_lines(changes), *obstacle, _sentence(screen))
+    news = (more, *_change_lines(changes), *related, *obstacle, _sentence(screen))
     return (*filter(None, news), "", *_reading(shown))
 
 

@@ -97,7 +97,7 @@ def reset_card(settings: GuildSettings) -> Card:
         title="Reset the settings of this server?",
         state="info",
         headline="Posts end, and everything chosen here is given up.",
-        sentence="The history of changes stays until the bot leaves the server.",
+        sentence="The history of changes and the server's own pairs (/pair list) stay until the bot leaves.",
         details=(f"**Channel** <#{settings.channel_id}>",),
         footer=ADVICE,
     )

@@ -177,6 +177,8 @@ class Delivery:
             scope,
             late_since=run.planned_at if late else None,
             numbers=settings.numbers,
+            official_id=run.run_id,
+            guild_id=settings.guild_id,
         )
 
     def _following(self, settings: GuildSettings) -> datetime | None:

@@ -92,7 +92,7 @@ class AlertCommands(commands.Cog):
             bot.limits.count(interaction, "settings")
             condition: Condition = next(each for each in CONDITIONS if each == when.value)
             await interaction.response.defer(thinking=True, ephemeral=True)
-            subject, target = await self._subject(on)
+            subject, target = await self._subject(on, interaction.guild_id)
             channel = _chosen_channel(interaction) if deliver == "channel" else None
             wish = wish_of(subject, target, condition, metric, level, days, pause, channel)
             user_id, now, hint = interaction.user.id, bot.now(), market_hint(bot)
@@ -100,15 +100,14 @@ class AlertCommands(commands.Cog):
             card = begun_card(f"Rule #{begun.rule.number} added", begun)
             await interaction.followup.send(ephemeral=True, **message_of(card))
 
-    async def _subject(self, typed: str) -> tuple[Subject, str]:
+    async def _subject(self, typed: str, guild_id: int | None) -> tuple[Subject, str]:
         """What a rule is to look at. Raises InputError or UnknownSymbolError."""
         word = typed.strip()
         if word.casefold() in (WATCHLIST, "watchlist"):
             return "watchlist", ""
-        pairs = await self.bot.service.desk(self.alerts.pairs)
-        for pair, legs in pairs.items():
-            if word.casefold() in (pair.casefold(), legs.casefold()):
-                return "pair", pair
+        for pair in await self.bot.answers.relative.known(guild_id):
+            if word.casefold() in (pair.id.casefold(), f"{pair.leg_a} / {pair.leg_b}".casefold()):
+                return "pair", pair.id
         return "name", self.bot.service.index.require(ticker(word))
 
     @alert.command(name="list", description="Your rules, how each stands, and what could not be delivered.")
@@ -212,10 +211,10 @@ class AlertCommands(commands.Cog):
         return found
 
     @add.autocomplete("on")
-    async def complete_on(self, _: Asked, typed: str) -> list[Choice]:
-        """The watchlist, pairs, tickers and company names."""
-        pairs = await self.bot.service.desk(self.alerts.pairs)
-        labels = {f"{legs} ({pair})": pair for pair, legs in pairs.items()}
+    async def complete_on(self, interaction: Asked, typed: str) -> list[Choice]:
+        """The watchlist, pairs (of servers, only this one's), tickers and company names."""
+        known = await self.bot.answers.relative.known(interaction.guild_id)
+        labels = {f"{pair.leg_a} / {pair.leg_b} ({pair.id})": pair.id for pair in known}
         first = [
             app_commands.Choice(name=each.name, value=labels.get(each.value, each.value))
             for each in matching(typed, (WATCHLIST, *labels))

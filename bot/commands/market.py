@@ -34,6 +34,7 @@ class Market(commands.Cog):
         lens="Which pair of windows judges: 90/30 days, 252/20 days, or both",
         sector="Only one sector",
         universe="Only single equities, only ETFs, or only your watchlist (seen by you alone)",
+        mine="With the gate on the correlation with your own book (seen by you alone)",
     )
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
@@ -44,14 +45,16 @@ class Market(commands.Cog):
         lens: Literal["quarterly", "yearly", "consensus"] | None = None,
         sector: str | None = None,
         universe: Literal["all", "equities", "etfs", "watchlist"] = "all",
+        mine: bool = False,
     ) -> None:
-        """The ranked list, the same for everybody in the channel but for a person's watchlist."""
+        """The ranked list, the same for everybody in the channel but for a person's watchlist and book."""
         bot, service = self.bot, self.bot.service
         async with Reported(interaction, unexpected=False):
             bot.limits.count(interaction, "screen")
             if profile is not None:
                 profile = one_of(profile, list(service.rules.profiles), "profile")
-            scope = Scope(universe, one_of(sector, service.sectors, "sector") if sector is not None else "")
+            chosen = one_of(sector, service.sectors, "sector") if sector is not None else ""
+            scope = Scope(universe, chosen, mine=mine)
             if service.market is not None and not scope.personal:
                 scope.require(service.market.official.screen)
             await interaction.response.defer(thinking=True, ephemeral=scope.personal)

@@ -26,14 +26,13 @@ from bot.people.imports import (
     SUFFIXES,
     Checked,
     Reading,
-    UnreadableError,
     check,
     read_file,
     read_words,
 )
 from bot.people.watchlists import MOST, Added, Watchlists
 from bot.screening import Judged
-from engine.errors import VarianceError
+from engine.errors import UnreadableError, VarianceError
 
 if TYPE_CHECKING:
     from bot.app import VarianceBot
@@ -228,6 +227,7 @@ class People(commands.Cog):
         gone = await self.bot.service.desk(lambda: self.data.delete(user_id))
         emptied = await asyncio.to_thread(self.data.empty_log)
         self.lists.forget(user_id)
+        self.bot.portfolios.drafts.forget(user_id)
         self.bot.limits.forget(user_id)
         return going_card(gone.rows, gone.named, done=True, log_left=not emptied)
 

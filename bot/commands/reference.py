@@ -66,16 +66,20 @@ class Reference(commands.Cog):
         """What can be asked, for the one who asks."""
         await interaction.response.send_message(ephemeral=True, **message_of(help_card(self._entries())))
 
-    def _entries(self) -> list[tuple[str, str]]:
+    def _entries(self) -> list[tuple[list[str], str]]:
         """Every command of the tree with a mention that can be clicked, as far as its id is known."""
         entries = []
-        for command in self.bot.tree.walk_commands():
-            if isinstance(command, app_commands.Command):
-                root = command.root_parent.name if command.root_parent else command.name
-                number = self.bot.command_ids.get(root)
-                mention = f"</{command.qualified_name}:{number}>" if number else f"/{command.qualified_name}"
-                entries.append((mention, command.description))
-        return sorted(entries, key=lambda entry: entry[0])
+        for command in sorted(self.bot.tree.get_commands(), key=lambda each: each.name):
+            if isinstance(command, app_commands.ContextMenu):
+                continue
+            parts = command.commands if isinstance(command, app_commands.Group) else [command]
+            number = self.bot.command_ids.get(command.name)
+            mentions = [
+                f"</{part.qualified_name}:{number}>" if number else f"/{part.qualified_name}"
+                for part in parts
+            ]
+            entries.append((mentions, command.description))
+        return entries
 
     async def _clock(self) -> ClockStatus | None:
         clock = self.bot.clock

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.inputs import SymbolIndex
+from engine.errors import UnreadableError
 from engine.symbols import as_ticker, shortened
+from engine.uploads import plain_lines
 
 LARGEST = 64 * 1024
 """Bytes a file may have."""
@@ -24,11 +25,6 @@ _BETWEEN = re.compile(r"[\s,;]+")
 _FORMULA = ("=", "+", "@")
 _NEARBY = 10
 """Unknown names that get suggestions; to look for them among thousands takes time."""
-_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-
-
-class UnreadableError(ValueError):
-    """A file that holds no list of names at all; its text says why, fit to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +92,7 @@ def read_file(data: bytes) -> Reading:
     A file of one line without such a header is a row of names. Raises UnreadableError for what is empty,
     too large or no text; anything else is read line by line.
     """
-    if len(data) > LARGEST:
-        raise UnreadableError(f"The file is larger than {LARGEST // 1024} kB.")
-    lines = _text(data).split("\n")
+    lines = plain_lines(data, LARGEST)
     delimiter = _delimiter(lines)
     rows = [(place, cells) for place, line in enumerate(lines, 1) if any(cells := _cells(line, delimiter))]
     if not rows:
@@ -109,19 +103,6 @@ def read_file(data: bytes) -> Reading:
         return _sorted((place, cell) for cell in cells if cell)
     body = rows if start is None else rows[start + 1 :]
     return _sorted((place, cells[column] if column < len(cells) else "") for place, cells in body)
-
-
-def _text(data: bytes) -> str:
-    encoding = _BOMS.get(data[:2], "utf-8-sig")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        # Older exports are in a code page of Windows; tickers are plain in all of them.
-        text = data.decode("cp1252", "replace")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if any(unicodedata.category(sign) == "Cc" and sign not in "\n\t\f" for sign in text):
-        raise UnreadableError("The file is no plain text; save it as CSV or TXT first.")
-    return text
 
 
 def _delimiter(lines: Iterable[str]) -> str:

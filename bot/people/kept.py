@@ -69,6 +69,20 @@ KEPT: tuple[Kept, ...] = (
         "you alone",
     ),
     Kept(
+        "positions",
+        "Portfolio",
+        "your Discord id, each leg you entered or imported with its price, and when",
+        "until you remove it, clear the book or delete your data",
+        "you alone",
+    ),
+    Kept(
+        "portfolio_settings",
+        "Settings of the portfolio",
+        "what you said your account is worth, and how many legs you ever numbered",
+        "until you delete your data",
+        "you alone",
+    ),
+    Kept(
         "guilds",
         "Settings of a server",
         "ids of the server, channel and role, what is posted there, and the id of who set it up",
@@ -81,6 +95,13 @@ KEPT: tuple[Kept, ...] = (
         "which setting was changed from what to what, when, and the id of who did it",
         "for the last 200 changes, until I leave the server; your id until you delete your data",
         _MANAGERS,
+    ),
+    Kept(
+        "guild_pairs",
+        "Pairs of a server",
+        "the id of the server, the two names and their threshold, when it was added and the id of who did it",
+        "until the pair is removed or I leave the server; your id until you delete your data",
+        f"everybody in that server; who added it {_MANAGERS} alone",
     ),
     Kept(
         "posts",

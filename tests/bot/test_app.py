@@ -151,6 +151,6 @@ def test_the_simulated_market_stands_at_the_last_close(now: datetime, expected: 
 async def test_the_readme_names_every_command_and_its_parts(world: World) -> None:
     rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `/")]
     for command in world.bot.tree.get_commands():
-        (row, *_) = [each for each in rows if f"`/{command.name}" in each]
+        (row, *_) = [each for each in rows if re.search(rf"`/{command.name}\b", each)]
         parts = command.commands if isinstance(command, discord.app_commands.Group) else []
         assert all(f"`{part.name}`" in row or f"{command.name} {part.name}`" in row for part in parts), row

@@ -15,18 +15,20 @@ from tests.loopback.book import MarketBook, past_dividends
 from tests.loopback.cboe import cboe, recorded_cboe
 from tests.loopback.faults import Handler
 from tests.loopback.public import public
-from tests.loopback.tastytrade import Login, recorded_tastytrade, tastytrade
+from tests.loopback.tastytrade import Accounts, Login, recorded_tastytrade, tastytrade
 from tests.loopback.yahoo import YahooBook, yahoo
 from tests.loopback.yahoo_recorded import recorded_yahoo
 
 
-def whole_market(snapshot: Snapshot, login: Login | None = None) -> dict[str, Handler]:
+def whole_market(
+    snapshot: Snapshot, login: Login | None = None, accounts: Accounts | None = None
+) -> dict[str, Handler]:
     """Handlers of every host for one Snapshot; `login` are Tastytrade's credentials, made up when None."""
     book = MarketBook(snapshot)
     dividends = past_dividends(book)
     return {
         **yahoo(YahooBook(snapshot, dividends=dividends, others=_futures(book))),
-        **tastytrade(book, login),
+        **tastytrade(book, login, accounts),
         **cboe(book),
         **public(book),
     }

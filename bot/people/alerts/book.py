@@ -146,15 +146,6 @@ class Alerts:
         with self.store.reading() as db:
             return sample_of(db, look_now(db, rule, hint), now)
 
-    def pairs(self) -> dict[str, str]:
-        """The pairs measured last: id -> `GLD / SLV`; empty while no run has any."""
-        sql = (
-            "SELECT pair, leg_a, leg_b FROM pair_observations"
-            " WHERE run_id = (SELECT max(run_id) FROM pair_observations) ORDER BY pair"
-        )
-        with self.store.reading() as db:
-            return {pair: f"{leg_a} / {leg_b}" for pair, leg_a, leg_b in db.execute(sql)}
-
     def settings(self, user_id: int) -> PersonSettings:
         """When the person wants to hear."""
         with self.store.reading() as db:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
+from engine.errors import UnreadableError
 from engine.portfolio.book import FileFormat, Leg, Reading
 from engine.portfolio.importers import plain, schwab, tastytrade
 from engine.portfolio.importers.table import (
     LARGEST,
     MOST_ROWS,
     Named,
-    UnreadableError,
     Verdicts,
     column_name,
     named,

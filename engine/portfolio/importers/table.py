@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.errors import VarianceError
+from engine.errors import UnreadableError
 from engine.portfolio.book import MOST_LEGS, Accepted, FileFormat, Leg, Reading, Rejected
 from engine.portfolio.typed import FORMULA, NOTHING, RefusalError, number, plain
 from engine.symbols import shortened
+from engine.uploads import plain_lines
 
 LARGEST = 256 * 1024
 """Bytes a file may have."""
@@ -20,14 +20,9 @@ LONGEST_LINE = 4_000
 _DELIMITERS = ",;\t|"
 _TEXT_CELL = re.compile(r'="([^"]*)"')
 _WORDS = re.compile(r"[^a-z0-9]+")
-_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 Named = Mapping[str, str]
 """One row by the names of its columns, as column_name writes them."""
-
-
-class UnreadableError(VarianceError):
-    """A file that is no list of positions at all; its text says why, fit to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +47,7 @@ def rows_of(data: bytes) -> Rows:
     Each line is read by itself: a quote left open spoils its own line only. Raises UnreadableError for what
     is empty, too large or no text.
     """
-    if len(data) > LARGEST:
-        raise UnreadableError(f"The file is larger than {LARGEST // 1024} kB.")
-    lines = _text(data).split("\n")
+    lines = plain_lines(data, LARGEST)
     delimiter = _delimiter(lines)
     rows: list[Row] = []
     refused: list[Rejected] = []
@@ -73,19 +66,6 @@ def rows_of(data: bytes) -> Rows:
     if not rows and not refused:
         raise UnreadableError("The file is empty.")
     return Rows(tuple(rows), tuple(refused))
-
-
-def _text(data: bytes) -> str:
-    encoding = _BOMS.get(data[:2], "utf-8-sig")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        # Older exports are in a code page of Windows; what matters here is plain in all of them.
-        text = data.decode("cp1252", "replace")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if any(unicodedata.category(sign) == "Cc" and sign not in "\n\t\f" for sign in set(text)):
-        raise UnreadableError("The file is no plain text; save it as CSV first.")
-    return text
 
 
 def _flaw(line: str) -> str | None:

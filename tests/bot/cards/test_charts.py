@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot.cards import charts
+from bot.cards import drawing
 from bot.cards.charts import describe, drawable, vrp_chart
 from bot.cards.history import HistoryPoint
 from tests.bot.cards.builders import SESSION, a_history, a_row, a_run, simulated_run, unmeasured
@@ -76,20 +76,20 @@ def test_a_dollar_sign_is_no_formula():
 
 
 def test_only_simulated_pictures_carry_the_word():
-    assert pixels(vrp_chart("XLE", simulated_run(), a_history(90), a_row()), charts.SIMULATED_COLOUR) > 100
-    assert pixels(vrp_chart("XLE", a_run(), a_history(90), a_row()), charts.SIMULATED_COLOUR) == 0
+    assert pixels(vrp_chart("XLE", simulated_run(), a_history(90), a_row()), drawing.SIMULATED_COLOUR) > 100
+    assert pixels(vrp_chart("XLE", a_run(), a_history(90), a_row()), drawing.SIMULATED_COLOUR) == 0
 
 
 def test_every_line_is_there():
     data = vrp_chart("XLE", a_run(), a_history(251), a_row())
-    for colour in (charts.IV_COLOUR, charts.HV_COLOUR, charts.HV90_COLOUR):
+    for colour in (drawing.IV_COLOUR, drawing.HV_COLOUR, drawing.HV90_COLOUR):
         assert pixels(data, colour) > 40
 
 
 def test_days_listed_are_marked_at_the_foot():
     none = vrp_chart("XLE", a_run(), a_history(200, passed=False), a_row(passed=False))
     some = vrp_chart("XLE", a_run(), a_history(200, passed=True), a_row())
-    assert pixels(some, charts.INK) > pixels(none, charts.INK) + 200
+    assert pixels(some, drawing.INK) > pixels(none, drawing.INK) + 200
 
 
 def test_points_after_the_run_do_not_leak_into_its_picture():
@@ -115,11 +115,11 @@ def test_the_words_beside_the_picture():
 
 @given(st.lists(st.floats(-500, 800), min_size=1, max_size=6).map(sorted))
 def test_labels_never_overlap_and_stay_above_the_foot(places):
-    apart = charts._apart(places, 50.0)
+    apart = drawing.apart(places, 50.0)
     assert len(apart) == len(places)
-    assert all(b - a >= charts._LABEL_GAP - 1e-6 for a, b in pairwise(apart))
+    assert all(b - a >= drawing.LABEL_GAP - 1e-6 for a, b in pairwise(apart))
     assert min(apart) >= 50.0
 
 
 def test_labels_far_apart_stay_where_they_are():
-    assert charts._apart([100.0, 200.0, 300.0], 50.0) == [100.0, 200.0, 300.0]
+    assert drawing.apart([100.0, 200.0, 300.0], 50.0) == [100.0, 200.0, 300.0]

@@ -167,12 +167,12 @@ def test_sizes(size, text):
 
 
 def test_help_lists_every_entry_and_keeps_mentions_of_commands_alive():
-    card = help_card([("</screen:123>", "The *ranked* list"), ("/vrp", "One name")])
-    assert card.details == (r"</screen:123> The \*ranked\* list", "/vrp One name")
+    card = help_card([(["</screen:123>"], "The *ranked* list"), (["/pair add", "/pair list"], "Pairs")])
+    assert card.details == (r"</screen:123> The \*ranked\* list", "/pair add /pair list Pairs")
 
 
 def test_help_with_a_hundred_commands_is_cut_and_counted():
-    card = help_card([(f"/command-{n}", "d" * 100) for n in range(100)])
+    card = help_card([([f"/command-{n}"], "d" * 100) for n in range(100)])
     text = to_message(card)["embeds"][0].description
     assert len(text) <= 4096
     assert "more lines" in text

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.inputs import SymbolIndex
-from bot.people.imports import LARGEST, Found, Refused, UnreadableError, check, read_file, read_words
+from bot.people.imports import LARGEST, Found, Refused, check, read_file, read_words
 from bot.people.watchlists import MOST, Watchlists
+from engine.errors import UnreadableError
 from engine.record.store import Store
 from engine.symbols import as_ticker
 

@@ -13,9 +13,11 @@ from bot.app import VarianceBot
 from bot.people.alerts.book import Alerts
 from bot.people.alerts.courier import Courier
 from bot.people.alerts.home import home_of
-from tests.bot.conftest import Clock, MakeBot, World, answer_of, discord_around, text_of
+from engine.rules import load_pairs
+from tests.bot.conftest import CONFIG, Clock, MakeBot, World, answer_of, discord_around, text_of
 from tests.bot.people.alerts.runs import Changes, Runs
 
+PAIRS = load_pairs(CONFIG)
 GLD_ABOVE = {"on": "GLD", "when": "above", "metric": "VRP tactical", "level": "1.30"}
 LOW, HIGH = {"GLD": {"vrp_tactical": 1.20}}, {"GLD": {"vrp_tactical": 1.42}}
 
@@ -73,7 +75,7 @@ class AlertWorld:
         """Stop the bot and start another over the same record."""
         await self.bot.service.ready()
         self.bot.service.close()
-        bot = make_bot()
+        bot = make_bot(pairs=PAIRS)
         await self.world.env.restart_bot(bot)
         self.world.bot = bot
         await bot.service.ready()
@@ -109,6 +111,6 @@ def _renewed(runs: Runs, bot: VarianceBot) -> Runs:
 
 @pytest.fixture
 async def desk(make_bot: MakeBot, clock: Clock) -> AsyncIterator[AlertWorld]:
-    async with discord_around(make_bot(), clock) as world:
+    async with discord_around(make_bot(pairs=PAIRS), clock) as world:
         await world.bot.service.ready()
         yield AlertWorld(world, Runs(world.bot.service.store), Courier(world.bot))

@@ -211,7 +211,6 @@ def test_a_pair_breaks_and_its_numbers_cross(desk: Desk) -> None:
     assert desk.day(pairs=[a_pair(0.74, signal="CORRELATION BROKEN")]) == []
     assert desk.day(pairs=[a_pair(0.78)]) == [(2, key)]
     assert desk.day(pairs=[a_pair(0.74)]) == [(1, key)]
-    assert desk.alerts.pairs() == {pair: "GLD / SLV"}
 
 
 def test_a_watchlist_rule_looks_at_the_list_as_it_is(desk: Desk) -> None:

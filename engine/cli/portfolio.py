@@ -33,6 +33,7 @@ from engine.portfolio.analysis import analyse, fit_of
 from engine.portfolio.book import Leg, held_of
 from engine.portfolio.importers import LARGEST, read_book
 from engine.portfolio.occ import spellings
+from engine.portfolio.typed import symbol_of
 from engine.rules import load_rules
 from engine.screen.measure import measure
 from engine.screen.screen import run_screen, screen_of
@@ -75,7 +76,7 @@ def _portfolio(config_folder: Path) -> Callable[..., None]:
         checked(form, FORMATS, "--format")
         if net_liq is not None and not 0 < net_liq < 1e12:
             raise ConfigError("--net-liq is what the account is worth: allowed is a number above 0.")
-        symbol = None if fit is None else clean_symbol(fit)
+        symbol = None if fit is None else symbol_of(clean_symbol(fit))
         content = _content(file)
         request = Request.of(provider, data, session, seed, config)
         with opened(request, load_rules(config).using(profile, lens)) as source:
@@ -121,7 +122,7 @@ class _Book:
 
     def _symbols(self) -> list[str]:
         own = [spelt for leg in self._reading.legs for spelt in spellings(leg.symbol)]
-        added = [] if self._symbol is None else [self._symbol]
+        added = [] if self._symbol is None else spellings(self._symbol)
         return list(dict.fromkeys([self._source.rules.benchmark, "^VIX", *own, *added]))
 
 

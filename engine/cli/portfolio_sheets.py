@@ -124,6 +124,8 @@ def portfolio_csv(found: Analysis) -> str:
 
 def portfolio_sheet(found: Analysis, fit: Fit | None, reading: Reading) -> RenderableType:
     """Totals, positions, what asks for a look, stress, what could not be read or valued."""
+    if not found.positions and fit is None:
+        return Group(Text("The file holds no position that can be used."), _remarks(found, reading))
     parts: list[RenderableType] = [_heading(found), Text(), _positions(found), Text()]
     parts += [_triage(found), _stress(found), Text()]
     if fit is not None:
@@ -143,12 +145,22 @@ def _heading(found: Analysis) -> Text:
         f"vega {_money(total.vega)} a point",
         f"beta-weighted delta {_number(total.beta_delta)} shares of the benchmark · mean correlation "
         f"{_number(total.mean_correlation)}{spread}",
+        *_size(found),
         f"as of {found.asof:%Y-%m-%d %H:%M %z} · {found.source}",
     )
     text = Text(lines[0], style="bold")
     for line in lines[1:]:
         text.append(f"\n{line}", style="not bold")
     return text
+
+
+def _size(found: Analysis) -> list[str]:
+    """The name with the most delta in money, against what the account is worth."""
+    total = found.totals
+    if total.largest is None or total.largest_share is None:
+        return []
+    what = f"largest name {total.largest}, {100 * total.largest_share:,.1f} % of net liquidation by delta"
+    return [what + (": SIZE WARNING, above the limit" if total.size_warning else "")]
 
 
 def _but(count: int) -> str:
@@ -161,7 +173,7 @@ def _positions(found: Analysis) -> Table:
         table.add_column(title, justify="right")
     table.add_column("Triage")
     for each in found.positions:
-        units = "" if each.units == 1 else f" x{each.units:g}"
+        units = "" if each.units == 1 else f" x{each.units:.10g}"
         table.add_row(
             each.symbol,
             each.strategy + units,
@@ -182,8 +194,8 @@ def _legs(position: PositionView) -> str:
     words = []
     for view in position.legs:
         leg = view.leg
-        what = f"{leg.strike:g}{leg.right}" if leg.strike is not None else ""
-        words.append(f"{view.quantity:+g} {what}".rstrip())
+        what = f"{leg.strike:.10g}{leg.right}" if leg.strike is not None else ""
+        words.append(f"{view.quantity:+.10g} {what}".rstrip())
     return ", ".join(words)
 
 
@@ -203,12 +215,16 @@ def _stress(found: Analysis) -> RenderableType:
     table.add_column("Worst leg")
     for line in found.stress.lines:
         often = MISSING if line.frequency is None else f"{100 * line.frequency:.2f} %"
-        worst = f"{line.worst[0][0]}: {_money(line.worst[0][1])}" if line.worst else "-"
+        worst = f"{line.worst[0][0]}: {_money(line.worst[0][1])}" if _loses(line) else "-"
         table.add_row(
             line.label, f"{100 * line.move:+.0f} %", f"{line.vol_points:+.0f}", _money(line.pl), often, worst
         )
     vix = f"Volatility index at {found.stress.vix:.1f} ({found.stress.vix_source})."
     return Group(table, Text(vix, style="dim"))
+
+
+def _loses(line: StressLine) -> bool:
+    return bool(line.worst) and round(line.worst[0][1]) < 0
 
 
 def _fit(fit: Fit) -> RenderableType:
@@ -263,4 +279,5 @@ def _money(value: float | None) -> str:
 
 
 def _number(value: float | None, decimals: int = 2) -> str:
-    return MISSING if value is None else f"{value:,.{decimals}f}"
+    # Rounded first, so that nothing shows as -0.00.
+    return MISSING if value is None else f"{round(value, decimals) + 0.0:,.{decimals}f}"

@@ -85,6 +85,10 @@ def _pairs(config_folder: Path) -> Callable[..., None]:
     ) -> None:
         checked(form, FORMATS, "--format")
         request = Request.of(provider, data, session, seed, config)
+        if database is not None and not database.is_file():
+            raise ConfigError(
+                "--database: there is no such file; the past of a spread is read from the bot's."
+            )
         rules = load_rules(config).using(profile)
         chosen = _chosen_pairs(load_pairs(config), pair)
         legs = list(dict.fromkeys(leg for each in chosen for leg in (each.leg_a, each.leg_b)))

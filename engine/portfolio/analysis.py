@@ -26,11 +26,14 @@ from engine.portfolio.exposure import (
     two_sigma_loss,
 )
 from engine.portfolio.fit import strangle_for
+from engine.portfolio.lots import OFFSET
+from engine.portfolio.occ import spellings
 from engine.portfolio.payoff import extremes
 from engine.portfolio.result import Analysis, Fit, LegView, PositionView, Totals
 from engine.portfolio.strategies import Position, group
 from engine.portfolio.stress import stress_book
 from engine.portfolio.triage import ShortStrike, TriageFacts, triage
+from engine.portfolio.typed import symbol_of
 from engine.portfolio.valuation import value_book
 from engine.portfolio.valued import ValuedBook
 from engine.rules import Rules
@@ -40,6 +43,7 @@ from engine.screen.screen import screen_of
 
 Parts = Sequence[tuple[int, float]]
 """Index of a leg in the book and the quantity of it that is meant."""
+CLOSED = "long and short lots of one contract close each other: nothing is left open"
 
 
 def analyse(
@@ -85,10 +89,14 @@ def fit_of(
 
     The gates are those of the screen with the correlation of the name with the book added; an empty book has
     no correlation, and that gate is not asked. Without a strangle only `before` and the reason are given.
+    The name is found as a leg's is, whichever way the market spells it (BRK.B or BRK-B, ^SPX or SPX).
     """
     before = analyse(legs, panel, table, rules, net_liquidation)
-    strangle, reason = strangle_for(symbol, panel, table, rules)
-    place = {name: row for row, name in enumerate(panel.symbols)}.get(symbol)
+    own = symbol_of(symbol)
+    listed = next((name for name in spellings(own) if name in panel.symbols), symbol)
+    strangle, reason = strangle_for(listed, panel, table, rules)
+    strangle = tuple(replace(leg, symbol=own) for leg in strangle)
+    place = {name: row for row, name in enumerate(panel.symbols)}.get(listed)
     returns = book_returns(value_book(legs, panel, table, rules), panel) if legs else None
     gates, correlation = _gates(place, panel, table, rules, returns)
     if not strangle:
@@ -132,6 +140,7 @@ def _position(
     max_profit, max_loss = extremes(legs)
     loss = two_sigma_loss(valued, parts, rules)
     facts = _facts(legs, parts, valued, exposure, max_profit, loss, net_liquidation)
+    closed = position.strategy == OFFSET
     return PositionView(
         symbol=position.symbol,
         strategy=position.strategy,
@@ -152,8 +161,8 @@ def _position(
         beta_delta=exposure.beta_delta,
         beta_gamma=exposure.beta_gamma,
         two_sigma_loss=loss,
-        triage=triage(facts, rules),
-        flags=_flags(valued, parts, facts),
+        triage=() if closed else triage(facts, rules),
+        flags=_flags(valued, parts, None if closed else facts),
     )
 
 
@@ -212,8 +221,14 @@ def _facts(
     )
 
 
-def _flags(valued: ValuedBook, parts: Parts, facts: TriageFacts) -> tuple[str, ...]:
-    """What the legs are marked with, each once, and whether a report falls into the position's life."""
+def _flags(valued: ValuedBook, parts: Parts, facts: TriageFacts | None) -> tuple[str, ...]:
+    """What the legs are marked with, each once, and whether a report falls into the position's life.
+
+    Of what is closed (no facts) only that, and why it has no value.
+    """
+    if facts is None:
+        parts = [part for part in parts if valued.status[part[0]] != "valued"]
+        return tuple(dict.fromkeys([CLOSED, *(flag for place, _ in parts for flag in valued.flags[place])]))
     said = [flag for place, _ in parts for flag in valued.flags[place]]
     earnings, days = facts.earnings_days, facts.days
     if earnings is not None and days is not None and 0 <= earnings <= days:

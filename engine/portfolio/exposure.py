@@ -86,6 +86,8 @@ def exposure_of(valued: ValuedBook, parts: Parts) -> Exposure:
 def gamma_cost(valued: ValuedBook, parts: Parts) -> float | None:
     """What being short gamma costs on an average day: 1/2 |gamma| S^2 HV^2 / 365, money a calendar day, >= 0.
 
+    Where less than a day is left and theta is held to the time value, the cost is held to the same part.
+
     The moves the underlying makes at its realized volatility HV (the lens's structural denominator), against
     which theta is earned: for a delta-hedged option theta is the same with IV in place of HV, so that theta
     is above the cost while IV is above HV. 0 when the parts together are long gamma. None when a gamma or an
@@ -94,8 +96,15 @@ def gamma_cost(valued: ValuedBook, parts: Parts) -> float | None:
     legs, size = _sized(valued, parts)
     gamma = size * valued.gamma[legs]
     moved = np.where(gamma == 0, 0.0, gamma * (valued.spot[legs] * valued.hv[legs]) ** 2)
-    total = _sum(moved)
+    total = _sum(moved * _held(valued, legs))
     return None if total is None else max(-0.5 * total / CALENDAR_DAYS, 0.0)
+
+
+def _held(valued: ValuedBook, legs: IntArray) -> FloatArray:
+    """Share of the formula's theta, 1/2 gamma S^2 vol^2 / 365, that the last day's theta is; 1 before."""
+    formula = 0.5 * valued.gamma[legs] * (valued.spot[legs] * valued.vol[legs]) ** 2 / CALENDAR_DAYS
+    last = (valued.years[legs] * CALENDAR_DAYS < 1.0) & (formula > 0)
+    return np.where(last, np.clip(-valued.theta[legs] / np.where(last, formula, 1.0), 0.0, 1.0), 1.0)
 
 
 def two_sigma_loss(valued: ValuedBook, parts: Parts, rules: Rules) -> float | None:

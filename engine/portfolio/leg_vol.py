@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.panel import Chains, Panel
 from engine.portfolio.net_vol import Options, net_volatility
-from engine.portfolio.quotes import NONE, Contracts, Marks, two_sided_quote
+from engine.portfolio.quotes import NONE, YEAR, Contracts, Marks, two_sided_quote
 from engine.rules import Rules
 from engine.volatility.implied import AtmReason, atm_volatility, rows_of, two_sided
 
@@ -21,6 +22,9 @@ HALF_TICK = 0.005
 """No quote is finer: half a cent."""
 FAR, FAR_A_YEAR = 0.10, 0.20
 """A parity forward further from the spot than this, as a logarithm, is put down to broken quotes."""
+
+WEEK = 7.0 / YEAR
+"""In less time a forward says more of its quotes than of dividends."""
 
 OWN, OTHER, SMILE, TERM, IV30 = "own", "other right", "smile", "term", "iv30"
 
@@ -75,6 +79,31 @@ def curves_of(panel: Panel, rows: IntArray, rate: float, rules: Rules) -> Curves
     return Curves(forward, iv)
 
 
+def forwards_of(
+    contracts: Contracts, chains: Chains, curves: Curves, spot: FloatArray, rate: float
+) -> tuple[FloatArray, list[str]]:
+    """Forward of each leg and the flag that names a fallback, "" where it is its expiry's parity forward.
+
+    Else ln(F/S) is taken from the name's other expiries of a week or more, linear in time (0 today, beyond
+    the last in proportion), so that dividends stay in it; without any it is the spot with interest.
+    """
+    forward, remark = np.append(curves.forward, np.nan)[contracts.expiry], [""] * len(spot)
+    for place in np.flatnonzero(np.isnan(forward)):
+        row, own = contracts.row[place], contracts.years[place]
+        part = slice(chains.name_start[row], chains.name_start[row + 1])
+        years, drift = chains.expiry_years[part], np.log(curves.forward[part] / spot[place])
+        good = np.isfinite(drift) & (years >= WEEK)
+        if not good.any():
+            forward[place] = spot[place] * np.exp(rate * own)
+            remark[place] = "no parity forward: the forward is the spot with interest"
+            continue
+        years, drift = np.append(0.0, years[good]), np.append(0.0, drift[good])
+        beyond = max(own / years[-1], 1.0)
+        forward[place] = spot[place] * np.exp(np.interp(own, years, drift) * beyond)
+        remark[place] = "no parity forward: it is taken from those of other expiries"
+    return forward, remark
+
+
 def leg_volatilities(
     options: Options,
     marks: Marks,
@@ -91,7 +120,7 @@ def leg_volatilities(
     other right  of the out-of-the-money quote at the same strike
     smile        linear in ln(K/F) between the out-of-the-money quotes of the expiry, flat beyond them
     term         at-the-money volatility between the neighbouring expiries, linear in total variance, flat
-                 beyond the first and the last
+                 beyond the first and the last, times the skew of the nearest one at the same ln(K/F)/sqrt(T)
     iv30         IV30 of the name
     own          at last, of a quote that leaves it open
 
@@ -115,7 +144,7 @@ def leg_volatilities(
     words = [f"volatility from the {side} at the same strike: this quote leaves it open" for side in sides]
     put(_other_right(options, contracts, chains, open_(), in_money), OTHER, words)
     put(*_smile(options, contracts, chains, open_(), tree_steps))
-    put(*_term(options, contracts, chains, curves, open_()))
+    put(*_term(options, contracts, chains, curves, open_(), tree_steps))
     words = ["volatility is the IV30 of the name: no quote gives one"] * len(iv30)
     put(iv30, IV30, words)
     put(own, OWN, ["volatility from a quote that leaves it open: nothing else gives one"] * len(iv30))
@@ -165,49 +194,86 @@ def _smile(
 ) -> tuple[FloatArray, str, list[str]]:
     found, words = np.full(len(options.spot), np.nan), [""] * len(options.spot)
     wanted = wanted[contracts.expiry[wanted] != NONE]
-    if not len(wanted):
-        return found, SMILE, words
-    # One leg of each expiry knows its spot, forward and years; the strikes come from the chain.
+    # One leg of each expiry knows its spot, forward and years.
     expiries, first = np.unique(contracts.expiry[wanted], return_index=True)
-    rows, begins = rows_of(chains.expiry_start, expiries)
-    bounds = np.append(begins, len(rows))
-    of = options.take(np.repeat(wanted[first], np.diff(bounds)))
-    strike = chains.strike[rows]
-    is_call = strike >= of.forward
-    listed = Options(of.spot, of.forward, strike, of.years, of.rate, is_call, of.american)
-    mid, half = _mids(chains, rows, is_call)
-    vol = net_volatility(mid, listed, steps=tree_steps)
-    vol = np.where(_told(listed, vol, half, tree_steps), vol, np.nan)
-    distance = np.log(strike / of.forward)
+    smiles = _smiles_of(chains, expiries, options.take(wanted[first]), tree_steps)
     for place in wanted:
-        at = int(np.searchsorted(expiries, contracts.expiry[place]))
-        part = slice(bounds[at], bounds[at + 1])
-        good = np.isfinite(vol[part])
-        if not good.any():
+        x, vol = smiles[int(contracts.expiry[place])]
+        own = np.log(options.strike[place] / options.forward[place])
+        if not len(x):
             continue
-        x, own = distance[part][good], np.log(options.strike[place] / options.forward[place])
-        found[place] = np.interp(own, x, vol[part][good])
+        found[place] = np.interp(own, x, vol)
         words[place] = "volatility from the smile of the expiry: the quote of this leg gives none"
         if not x[0] <= own <= x[-1]:
             words[place] += ", and its strike lies beyond the last one that does"
     return found, SMILE, words
 
 
+def _smiles_of(
+    chains: Chains, expiries: IntArray, of: Options, tree_steps: int
+) -> dict[int, tuple[FloatArray, FloatArray]]:
+    """By expiry: ln(K/F) ascending and the volatility of its out-of-the-money quotes, as far as they tell it.
+
+    `of` has one element an expiry, whose spot, forward and years are taken.
+    """
+    if not len(expiries):
+        return {}
+    rows, begins = rows_of(chains.expiry_start, expiries)
+    bounds = np.append(begins, len(rows))
+    each = of.take(np.repeat(np.arange(len(expiries)), np.diff(bounds)))
+    strike = chains.strike[rows]
+    is_call = strike >= each.forward
+    listed = Options(each.spot, each.forward, strike, each.years, each.rate, is_call, each.american)
+    mid, half = _mids(chains, rows, is_call)
+    vol = net_volatility(mid, listed, steps=tree_steps)
+    good = np.isfinite(vol) & _told(listed, vol, half, tree_steps)
+    distance = np.log(strike / each.forward)
+    parts = [np.arange(start, stop)[good[start:stop]] for start, stop in pairwise(bounds)]
+    return {int(expiry): (distance[part], vol[part]) for expiry, part in zip(expiries, parts, strict=True)}
+
+
 def _term(
-    options: Options, contracts: Contracts, chains: Chains, curves: Curves, wanted: IntArray
+    options: Options, contracts: Contracts, chains: Chains, curves: Curves, wanted: IntArray, tree_steps: int
 ) -> tuple[FloatArray, str, list[str]]:
     found, words = np.full(len(options.spot), np.nan), [""] * len(options.spot)
+    guides: dict[int, int] = {}
     for place in wanted:
         row = contracts.row[place]
-        part = slice(chains.name_start[row], chains.name_start[row + 1])
-        iv, years, own = curves.iv[part], chains.expiry_years[part], options.years[place]
-        good = np.isfinite(iv) & (years > 0)
-        if not good.any():
+        listed = np.arange(chains.name_start[row], chains.name_start[row + 1])
+        listed = listed[np.isfinite(curves.iv[listed]) & (chains.expiry_years[listed] > 0)]
+        if not len(listed):
             continue
-        iv, years = iv[good], years[good]
+        iv, years, own = curves.iv[listed], chains.expiry_years[listed], options.years[place]
         within = np.clip(own, years[0], years[-1])
         found[place] = np.sqrt(np.interp(within, years, iv * iv * years) / within)
-        words[place] = "volatility from at-the-money quotes of other expiries: this one gives none"
+        guides[int(place)] = int(listed[np.argmin(np.abs(years - own))])
+        words[place] = "volatility from other expiries, at the money and by skew: this one gives none"
         if own != within:
             words[place] += ", and it lies beyond those that do"
+    for place, skew in _skews(options, chains, curves, guides, tree_steps).items():
+        found[place] *= skew
     return found, TERM, words
+
+
+def _skews(
+    options: Options, chains: Chains, curves: Curves, guides: dict[int, int], tree_steps: int
+) -> dict[int, float]:
+    """By leg: what the smile of its guide says of the strike's volatility against that at the money.
+
+    Read at the same ln(K/F)/sqrt(years), by which the smiles of a name's expiries are much alike.
+    """
+    places = np.array(list(guides), dtype=np.int64)
+    expiries, first = np.unique(np.array(list(guides.values()), dtype=np.int64), return_index=True)
+    legs = options.take(places[first])
+    forward, years = curves.forward[expiries], chains.expiry_years[expiries]
+    of = Options(legs.spot, forward, legs.strike, years, legs.rate, legs.is_call, legs.american)
+    smiles = _smiles_of(chains, expiries, of, tree_steps)
+    skews: dict[int, float] = {}
+    for place, guide in guides.items():
+        x, vol = smiles[guide]
+        if not len(x):
+            continue
+        scale = np.sqrt(chains.expiry_years[guide] / options.years[place])
+        own = np.log(options.strike[place] / options.forward[place]) * scale
+        skews[place] = float(np.interp(own, x, vol) / np.interp(0.0, x, vol))
+    return skews

@@ -19,6 +19,8 @@ Part = tuple[int, float]
 
 ROUNDING = 1e-9
 """Less than this share of an amount is the rounding of a sum of fractional shares, not a holding."""
+OFFSET = "offset"
+"""Name of what long and short lots of one contract make: nothing is left open."""
 
 
 class Contract(NamedTuple):
@@ -84,7 +86,7 @@ class Pool:
         if smaller:
             closed = _size(smaller)
             parts = [(lot.index, lot.quantity) for lot in smaller]
-            self.found.append(Found("offset", closed, (*parts, *_take(larger, closed))))
+            self.found.append(Found(OFFSET, closed, (*parts, *_take(larger, closed))))
         return larger
 
     def _count(self, contract: Contract) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ SAME_STRIKE = 0.0005
 WIDE_SHARE, WIDE_LEAST = 0.5, 0.10
 """A quote whose spread is above this share of the mid, and above this much money, is called wide."""
 
+HALF_OF_ASK = "half of ask"
 STALE_SHARE = 0.01
 """Spot and quotes are not of one second: so much of the spot an ask may fall short of the least value."""
 
@@ -60,6 +61,7 @@ class Marks:
     half     half the quoted spread where usable
     wide     usable, but the spread is more than half of the mid
     broken   an ask so far below the least an option can be worth that the quote must be an old one
+    vague    the ask, alone and above 0.10, whose half is more than the formulas' price; else NaN
     """
 
     mark: FloatArray
@@ -68,6 +70,16 @@ class Marks:
     half: FloatArray
     wide: BoolArray
     broken: BoolArray
+    vague: FloatArray
+
+    def beside(self, model: FloatArray) -> Marks:
+        """The same without half of an ask above 0.10 that nobody bids against and the formulas undercut."""
+        ask = 2.0 * self.mark
+        vague = np.array([method == HALF_OF_ASK for method in self.method], dtype=bool)
+        vague &= (ask > WIDE_LEAST) & (model < self.mark)
+        method = ["" if lost else own for own, lost in zip(self.method, vague, strict=True)]
+        mark = np.where(vague, np.nan, self.mark)
+        return replace(self, mark=mark, method=method, vague=np.where(vague, ask, np.nan))
 
 
 def find_contracts(legs: Sequence[Leg], panel: Panel) -> Contracts:
@@ -141,9 +153,10 @@ def marks_of(bid: FloatArray, ask: FloatArray, least: FloatArray, spot: FloatArr
     spread = ask - bid
     return Marks(
         mark=np.select([usable, nobody_bids], [mid, 0.5 * ask], np.nan),
-        method=np.select([usable, nobody_bids], ["mid", "half of ask"], "").tolist(),
+        method=np.select([usable, nobody_bids], ["mid", HALF_OF_ASK], "").tolist(),
         usable=usable,
         half=np.where(usable, 0.5 * spread, np.nan),
         broken=(bid > 0) & (ask >= bid) & broken,
         wide=usable & (spread > WIDE_SHARE * mid) & (spread > WIDE_LEAST),
+        vague=np.full(len(bid), np.nan),
     )

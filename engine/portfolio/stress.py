@@ -22,6 +22,8 @@ from engine.rules import Rules, Scenario
 LEAST_SPOT_FACTOR = 0.01
 """No scenario takes an underlying below a hundredth of its price: a price of 0 has no option value."""
 WORST_LEGS = 5
+HALF_CENT = 0.005
+"""A leg that loses less than this is not listed as losing."""
 SURFACE_MOVES = np.linspace(-0.10, 0.10, 41)
 SURFACE_POINTS = np.linspace(-10.0, 20.0, 31)
 MIN_RETURNS = 250
@@ -109,7 +111,7 @@ def stress_book(valued: ValuedBook, panel: Panel, table: pd.DataFrame, rules: Ru
     notes = (
         *_left_out(known),
         *_liberties(valued, known, moves, points, vix, rules),
-        *(() if record is None else (record.told(scenarios),)),
+        *(() if record is None or not known.any() else (record.told(scenarios),)),
     )
     surface = _surface(valued, known, vix, rules) if known.any() else None
     return Stress(tuple(lines), surface, vix, vix_source, notes)
@@ -172,7 +174,7 @@ def _surface(valued: ValuedBook, known: BoolArray, vix: float, rules: Rules) -> 
 
 
 def _worst(valued: ValuedBook, pl: FloatArray) -> tuple[tuple[str, float], ...]:
-    losing = np.flatnonzero(pl < 0)
+    losing = np.flatnonzero(pl < -HALF_CENT)
     order = losing[np.argsort(pl[losing], kind="stable")][:WORST_LEGS]
     return tuple((valued.legs[leg].text, float(pl[leg])) for leg in order)
 

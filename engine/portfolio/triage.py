@@ -11,6 +11,8 @@ from engine.portfolio.result import Tag
 from engine.rules import Rules
 
 WORD: dict[Right, str] = {"P": "put", "C": "call"}
+HALF_CENT = 0.005
+"""A cost of gamma below half a cent a day is none."""
 ROUNDING = 1e-9
 """Relative slack of a limit that counts when it is just met: prices are decimal, floats are not."""
 
@@ -124,12 +126,12 @@ def _gamma(facts: TriageFacts, rules: Rules) -> Iterator[Tag]:
     if facts.gamma is None and facts.shorts:
         yield Tag("GAMMA", f"{_left(facts.days)} with short options, gamma is not known (rule: {limit})")
     elif facts.gamma is not None and facts.gamma < 0:
-        yield Tag("GAMMA", f"{_left(facts.days)} and short gamma of {-facts.gamma:.3g} (rule: {limit})")
+        yield Tag("GAMMA", f"{_left(facts.days)} and short gamma {_small(-facts.gamma)} (rule: {limit})")
 
 
 def _toxic(facts: TriageFacts, rules: Rules) -> Iterator[Tag]:
     theta, alpha, cost = facts.theta, facts.alpha_theta, facts.gamma_cost
-    if theta is None or alpha is None or cost is None or theta <= 0:
+    if theta is None or alpha is None or cost is None or theta <= 0 or cost < HALF_CENT:
         return
     if alpha < cost:
         yield Tag("TOXIC", f"Alpha-Theta {_money(alpha)} a day is below the cost of gamma {_money(cost)}")
@@ -157,6 +159,10 @@ RULES: tuple[Callable[[TriageFacts, Rules], Iterator[Tag]], ...] = (
 
 def _left(days: int) -> str:
     return f"{days} day{'s' * (days != 1)} left"
+
+
+def _small(value: float) -> str:
+    return f"of {value:.3g}" if value >= 0.01 else "below 0.01"
 
 
 def _percent(value: float) -> str:

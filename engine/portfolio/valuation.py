@@ -13,9 +13,9 @@ from engine.panel import Panel
 from engine.portfolio.book import Kind, Leg
 from engine.portfolio.early import early_exercise
 from engine.portfolio.leg_greeks import leg_greeks
-from engine.portfolio.leg_vol import STEPS, curves_of, leg_volatilities
+from engine.portfolio.leg_vol import STEPS, curves_of, forwards_of, leg_volatilities
 from engine.portfolio.net_vol import Options
-from engine.portfolio.quotes import NONE, Contracts, Marks, find_contracts, marks_of, two_sided_quote
+from engine.portfolio.quotes import NONE, YEAR, Contracts, Marks, find_contracts, marks_of, two_sided_quote
 from engine.portfolio.result import Status
 from engine.portfolio.underlyings import Underlyings, underlyings_of
 from engine.portfolio.valued import ValuedBook
@@ -26,6 +26,8 @@ _NO_NUMBERS: dict[Kind, tuple[Status, str]] = {
     "future": ("future", "futures are not valued"),
     "future option": ("future option", "options on futures are not valued"),
 }
+DAY = 1.0 / YEAR
+LAST_DAY = "less than a day is left: theta is the time value that passes with it"
 _NUMBERS = ("years", "strike", "carry", "vol", "mark", "model", "delta", "gamma", "theta", "vega")
 
 
@@ -34,11 +36,13 @@ def value_book(legs: Sequence[Leg], panel: Panel, table: pd.DataFrame, rules: Ru
 
     `table` is the measured table of the panel (engine.screen.measure), row order of the panel; IV30 and the
     premium ratios are its own. The mark is the mid, half of the ask where nobody bids, or the price of the
-    formulas; the volatility that of the leg's quote or a named fallback (engine.portfolio.leg_vol); the
-    greeks those of Black, Scholes and Merton on the parity forward, with the tree where an American option's
-    |delta| is above the rules' deep_delta. On its day and after the hour of settlement an option is worth
-    its intrinsic value. Every fallback is a flag of the leg; what cannot be had is NaN, and the status says
-    why. Nothing is raised for bad quotes. Source: methodology 7, docs/decisions/0016.
+    formulas (also where that half is more than they say, of an ask above 0.10); the volatility that of the
+    leg's quote or a named fallback (engine.portfolio.leg_vol); the greeks those of Black, Scholes and Merton
+    on the parity forward, with the tree where an American option's |delta| is above the rules' deep_delta;
+    with less than a day left theta is the time value left at most. On its day and after the hour of
+    settlement an option is worth its intrinsic value. Every fallback is a flag of the leg; what cannot be had
+    is NaN, and the status says why. Nothing is raised for bad quotes. Source: methodology 7,
+    docs/decisions/0016.
     """
     rate = panel.rate if panel.rate is not None else rules.volatility.risk_free_rate_percent / 100.0
     work = _Work.of(tuple(legs), panel, table, rules)
@@ -163,8 +167,7 @@ def _options(work: _Work, index: IntArray, panel: Panel, rules: Rules, rate: flo
     contracts, chains = work.contracts.take(index), panel.chains
     curves = curves_of(panel, contracts.row, rate, rules)
     spot, strike, years = work.shared.spot[index], work.numbers["strike"][index], contracts.years
-    parity = np.append(curves.forward, np.nan)[contracts.expiry]
-    forward = np.where(np.isfinite(parity), parity, spot * np.exp(rate * years))
+    forward, forward_words = forwards_of(contracts, chains, curves, spot, rate)
     options = Options(spot, forward, strike, years, rate, work.is_call[index], work.american[index])
     bid, ask = two_sided_quote(chains, contracts.place, options.is_call)
     marks = marks_of(bid, ask, options.least, spot)
@@ -172,9 +175,11 @@ def _options(work: _Work, index: IntArray, panel: Panel, rules: Rules, rate: flo
     vols = leg_volatilities(options, marks, contracts, chains, curves, iv30, rules.iv30.tree_steps)
     model = options.values(vols.vol, STEPS)
     greeks = leg_greeks(options, vols.vol, deep_delta=rules.portfolio.deep_delta, steps=STEPS)
+    marks = marks.beside(model)
     mark = np.where(np.isfinite(marks.mark), marks.mark, model)
+    theta, ends = _last_day(options, model, greeks.theta)
     work.put(index, carry=options.carry, vol=vols.vol, mark=mark, model=model)
-    work.put(index, delta=greeks.delta, gamma=greeks.gamma, theta=greeks.theta, vega=greeks.vega)
+    work.put(index, delta=greeks.delta, gamma=greeks.gamma, theta=theta, vega=greeks.vega)
     deep = np.abs(greeks.delta) > rules.portfolio.deep_delta
     early = early_exercise(
         options, mark, deep, work.short[index], work.shared.dividends(index), panel.session
@@ -185,13 +190,21 @@ def _options(work: _Work, index: IntArray, panel: Panel, rules: Rules, rate: flo
         work.mark_method[place] = marks.method[at] or ("model" if known else "")
         words = [
             *_quote_words(marks, at, bool(contracts.place[at] != NONE), known),
-            "" if np.isfinite(parity[at]) else "no parity forward: the forward is the spot with interest",
+            forward_words[at],
             vols.remark[at],
+            LAST_DAY if ends[at] else "",
             early[at],
         ]
         work.flags[place] += [each for each in words if each]
         if not known:
             work.status[place] = "no quotes" if contracts.place[at] != NONE else "not listed"
+
+
+def _last_day(options: Options, model: FloatArray, theta: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Theta of a calendar day, and where the day is shorter than that: no more than the time value passes."""
+    time_value = np.maximum(model - options.least, 0.0)
+    ends: BoolArray = (options.years < DAY) & (theta < -time_value)
+    return np.where(ends, -time_value, theta), ends
 
 
 def _quote_words(marks: Marks, at: int, listed: bool, known: bool) -> list[str]:
@@ -201,6 +214,8 @@ def _quote_words(marks: Marks, at: int, listed: bool, known: bool) -> list[str]:
         words.append("not listed in this chain" + (": marked by the formulas" if known else ""))
     elif marks.broken[at]:
         words.append("quote below the value of exercise" + (": marked by the formulas" if known else ""))
+    elif np.isfinite(marks.vague[at]):
+        words.append(f"nobody bids, and the ask is {marks.vague[at]:.2f}: marked by the formulas")
     elif not marks.method[at]:
         words.append("no quote: marked by the formulas" if known else "no quote, and no volatility to go by")
     elif not marks.usable[at]:
@@ -220,7 +235,8 @@ def _measured(work: _Work) -> None:
         if not shared.beta_method[place]:
             work.flags[place].append("no beta: left out of the beta-weighted sums")
         if options[place] and np.isnan(shared.quality[place]):
-            work.flags[place].append("no IV30 or no realized volatility: Alpha-Theta is not known")
+            lacking = "IV30" if np.isnan(shared.iv30[place]) else "realized volatility of the lens"
+            work.flags[place].append(f"no {lacking}: Alpha-Theta is not known")
         elif options[place] and shared.yearly_instead[place]:
             work.flags[place].append("HV90 is missing: IV30 is held against HV252")
 

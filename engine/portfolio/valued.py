@@ -21,7 +21,8 @@ class ValuedBook:
     vol         the leg's implied volatility, fraction; NaN for shares
     mark        per share; `model` is the price the formulas give at `vol`, equal to the mark where vol is own
     delta, gamma, theta, vega  of one share of one long contract: no multiplier, no quantity; theta a
-                calendar day, vega per 1.00 of volatility (engine.pricing.Greeks); shares have delta 1
+                calendar day (with less than one left the time value left at most), vega per 1.00 of
+                volatility (engine.pricing.Greeks); shares have delta 1
     size        quantity * multiplier
     beta        of the underlying to the benchmark; `beta_method`: provider, 252 days, benchmark itself, ""
     iv30, hv    of the underlying: IV30 and the structural denominator of the lens, floor applied

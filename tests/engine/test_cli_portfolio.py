@@ -129,6 +129,8 @@ def test_a_name_without_a_chain_cannot_be_added(book: Path, capsys: pytest.Captu
 def test_a_book_is_read_off_the_terminal(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, str(book), "--provider", "simulated", "--fit", "PEP", "--net-liq", "50000")
     assert status == 0
+    assert "largest name" in out
+    assert "SIZE WARNING" in out
     for words in ("short strangle x2", "DEFENSE", "crash", "Line 13", "One standard strangle in PEP"):
         assert words in out
     assert out.rstrip().endswith("Information, not advice.")
@@ -169,6 +171,20 @@ def test_what_cannot_be_used_is_one_sentence(
     assert (status, out) == (2, "")
     assert said in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_file_without_one_good_row_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "book.csv"
+    file.write_text(HEADER + "NVDA,2026-02-20,190,P,0,1\n")
+    status, out, _ = run(capsys, str(file), "--provider", "simulated")
+    assert status == 0
+    assert out.splitlines()[:2] == [
+        "The file holds no position that can be used.",
+        "Line 2 is left out: the quantity is zero",
+    ]
+    shape = shape_of(capsys, str(file))
+    assert shape["positions"] == []
+    assert shape["rejected"] == [{"line": 2, "reason": "the quantity is zero"}]
 
 
 def test_a_book_of_a_recorded_market(

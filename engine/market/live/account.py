@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.market.live.failures import Failure, SourceError
-from engine.market.live.tastytrade_session import TASTYTRADE, TastytradeLine
+from engine.errors import HoldingsError
+from engine.market.live.failures import OF_THE_SYMBOL, SourceError
+from engine.market.live.tastytrade_session import TastytradeLine
 from engine.market.live.traffic import persistent
 from engine.market.snapshot import Holdings
 
@@ -17,14 +18,17 @@ _ACCOUNTS = "/customers/me/accounts"
 async def holdings_of(line: TastytradeLine) -> Holdings:
     """Every open account's positions and net liquidation; two requests an account and one before.
 
-    No account number leaves this function. Raises SourceError.
+    No account number leaves this function. A balance that is not to be had leaves the sum unknown. Raises
+    SourceError, HoldingsError for a login without an open account.
     """
     numbers = await persistent(line.traffic, lambda: _numbers(line))
+    if not numbers:
+        raise HoldingsError("Tastytrade lists no open account for this login.")
     items: list[Mapping[str, object]] = []
     values: list[float] = []
     for number in numbers:
         items += await persistent(line.traffic, lambda number=number: _positions(line, number))  # type: ignore[misc]
-        values.append(await persistent(line.traffic, lambda number=number: _value(line, number)))  # type: ignore[misc]
+        values.append(await _worth(line, number))
     total = math.fsum(values)
     known = bool(values) and math.isfinite(total)
     return Holdings(tuple(items), total if known else None, len(numbers))
@@ -33,14 +37,20 @@ async def holdings_of(line: TastytradeLine) -> Holdings:
 async def _numbers(line: TastytradeLine) -> list[str]:
     accounts = [_mapping(item.get("account")) for item in _mappings(await line.items(_ACCOUNTS))]
     opened = [account for account in accounts if not account.get("is-closed")]
-    numbers = [str(account["account-number"]) for account in opened if account.get("account-number")]
-    if not numbers:
-        raise SourceError(TASTYTRADE, Failure.MISSING_FIELDS, detail="no open account")
-    return numbers
+    return [str(account["account-number"]) for account in opened if account.get("account-number")]
 
 
 async def _positions(line: TastytradeLine, number: str) -> list[Mapping[str, object]]:
     return _mappings(await line.items(f"/accounts/{number}/positions"))
+
+
+async def _worth(line: TastytradeLine, number: str) -> float:
+    try:
+        return await persistent(line.traffic, lambda: _value(line, number))
+    except SourceError as error:
+        if error.failure in OF_THE_SYMBOL:
+            return math.nan
+        raise
 
 
 async def _value(line: TastytradeLine, number: str) -> float:

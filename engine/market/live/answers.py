@@ -52,6 +52,10 @@ Facts = Mapping[str, Fact]
 """Columns of Snapshot.underlyings a source knows of a name, missing ones left out."""
 
 
+Contracts = frozenset[tuple[date, float]]
+"""Expiration and strike of contracts, whichever right."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Option quotes of one name.
@@ -69,6 +73,12 @@ class Chain:
     fetched: datetime
     method: str = ""
     facts: Facts = field(default_factory=dict)
+
+    def has(self, contracts: Contracts) -> bool:
+        """Whether every one of the contracts stands in it, quoted or not."""
+        days = self.quotes["expiration"].to_numpy().astype("datetime64[D]").tolist()
+        listed = set(zip(days, self.quotes["strike"].round(3), strict=True))
+        return all((day, round(strike, 3)) in listed for day, strike in contracts)
 
     def dump(self) -> str:
         """JSON text for the cache."""
@@ -177,12 +187,12 @@ class Asked:
     nearest_days: tuple[int, int] = (20, 45)
     trade_target: int = 45
     trade_days: tuple[int, int] = (25, 70)
-    held: Mapping[str, frozenset[tuple[date, float]]] = field(default_factory=dict)
+    held: Mapping[str, Contracts] = field(default_factory=dict)
     """Expiration and strike of contracts somebody holds, by ticker: wanted as well."""
     replaced: Counter[str] = field(default_factory=Counter, compare=False)
     """How often in this run a source further down the order had to answer, by what stood in the way."""
 
-    def held_of(self, symbol: str) -> frozenset[tuple[date, float]]:
+    def held_of(self, symbol: str) -> Contracts:
         """The contracts held of one name."""
         return self.held.get(symbol, frozenset())
 

@@ -11,7 +11,17 @@ from datetime import date
 from typing import Any, TypeVar
 
 from engine.market.live.access import Access
-from engine.market.live.answers import Asked, Chain, Fact, Facts, History, IvHistory, KnowsIv, Source
+from engine.market.live.answers import (
+    Asked,
+    Chain,
+    Contracts,
+    Fact,
+    Facts,
+    History,
+    IvHistory,
+    KnowsIv,
+    Source,
+)
 from engine.market.live.cache import Life
 from engine.market.live.failures import OF_THE_SYMBOL, Failure, SourceError
 from engine.market.live.splits import unadjusted_split
@@ -38,20 +48,32 @@ class Fetcher:
     _flights: dict[tuple[str, str], asyncio.Future[Any]] = field(default_factory=dict)
 
     async def chain(self, symbol: str, asked: Asked) -> Chain:
-        """Quotes from the first source that has them. Raises the first source's SourceError."""
-        return await self._first_of(
-            self.access.rules.order.chain,
-            "chain",
-            asked,
-            lambda source: self._kept(
-                source.name,
-                f"chain:{symbol}{_held_mark(asked.held_of(symbol))}",
-                "chain",
-                Chain.dump,
-                Chain.load,
-                lambda: source.chain(symbol, asked),
-            ),
-        )
+        """Quotes from the first source that has them. Raises the first source's SourceError.
+
+        A chain kept for the screen serves as well where it has every contract held.
+        """
+        held = asked.held_of(symbol)
+
+        async def quoted(source: Source) -> Chain:
+            whole = self._screened(source.name, symbol, held) if held else None
+            if whole is not None:
+                return whole
+            key = f"chain:{symbol}{_held_mark(held)}"
+            return await self._kept(
+                source.name, key, "chain", Chain.dump, Chain.load, lambda: source.chain(symbol, asked)
+            )
+
+        return await self._first_of(self.access.rules.order.chain, "chain", asked, quoted)
+
+    def _screened(self, source: str, symbol: str, held: Contracts) -> Chain | None:
+        """The chain kept for the screen, if it has all of `held`. Raises SourceError for a day's refusal."""
+        try:
+            return self._held(source, f"chain:{symbol}", Chain.load, lambda chain: chain.has(held))
+        except SourceError as refused:
+            if refused.failure in _REMEMBERED:
+                raise
+            # No expiry the screen has a use for; one that is held may be listed all the same.
+            return None
 
     async def history(self, symbol: str, asked: Asked) -> History:
         """Daily bars from the first source that has them, free of unadjusted splits."""
@@ -203,8 +225,10 @@ class Fetcher:
         self._put(source, key, dump(found), life)
         return found
 
-    def _held(self, source: str, key: str, load: Callable[[str], T]) -> T | None:
-        """A stored answer. Raises SourceError for a stored refusal."""
+    def _held(
+        self, source: str, key: str, load: Callable[[str], T], fits: Callable[[T], bool] | None = None
+    ) -> T | None:
+        """A stored answer, None for one that does not fit. Raises SourceError for a stored refusal."""
         now = self.access.clock.now()
         refusal = self.access.cache.get(source, f"no {key}", now)
         if refusal is not None:
@@ -217,6 +241,8 @@ class Fetcher:
         except (ValueError, KeyError, TypeError):
             # Written by another version, or damaged: asked for anew.
             self.access.cache.forget(source, key)
+            return None
+        if fits is not None and not fits(found):
             return None
         if source in self.access.traffic:
             self.access.traffic[source].counts["cached"] += 1
@@ -273,7 +299,7 @@ class Fetcher:
         return found | await self.once((source, f"{group}:{','.join(missing)}"), asked)
 
 
-def _held_mark(held: frozenset[tuple[date, float]]) -> str:
+def _held_mark(held: Contracts) -> str:
     """Tells a chain with contracts somebody holds from one without; says nothing of them."""
     if not held:
         return ""

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 8
 """Names under way at a time; the sources' own limits are narrower."""
+OF_A_BOOK = 3
+"""The same for a person's book: sources serve in turn, so a run beside two such keeps most of their pace."""
 _SETTLED = timedelta(minutes=15)
 """Index and fund options trade this long after the close; later nothing moves."""
 _FEW = 5
@@ -63,9 +65,11 @@ class Gatherer:
     ) -> Snapshot:
         """The market of the names, as complete as the sources and the deadline allow.
 
-        A name that could not be had stays in it with the reason; nothing here raises for a source.
+        With `held` it is that of a book: contracts still alive are asked for as well, no name is ruled out by
+        a first look, and a run goes first. A name that could not be had stays in it with the reason; nothing
+        here raises for a source.
         """
-        run = _Run(self, listings, progress, held or {})
+        run = _Run(self, listings, progress, held)
         if len(listings) > _FEW:
             # Once a run is often enough to keep the file from growing with what nobody will read.
             await asyncio.to_thread(self.access.cache.drop_old, self.access.clock.now())
@@ -82,7 +86,11 @@ class _Run:
     """One gathering: its moment, its deadline, what was found so far."""
 
     def __init__(
-        self, gatherer: Gatherer, listings: Sequence[Listing], progress: Progress | None, held: Held
+        self,
+        gatherer: Gatherer,
+        listings: Sequence[Listing],
+        progress: Progress | None,
+        held: Held | None,
     ) -> None:
         self._access = gatherer.access
         self._gatherer = gatherer
@@ -94,7 +102,9 @@ class _Run:
         self._done = 0
         self._notes: list[str] = []
         self._benchmark: History | None = None
-        self.asked = replace(moment(self._access.clock.now(), gatherer.rules), held=held)
+        self._of_a_book = held is not None
+        asked = moment(self._access.clock.now(), gatherer.rules)
+        self.asked = replace(asked, held=_alive(held or {}, asked.session))
         self.kind: Kind = "close" if self.asked.now >= close_of(self.asked.session) else "open"
 
     async def snapshot(self) -> Snapshot:
@@ -143,7 +153,9 @@ class _Run:
         metrics = await self._fetcher.metrics(own, self.asked)
         for symbol, facts in metrics.items():
             self._founds[symbol].metrics = facts
-        open_names = await self._first_look(own) if len(own) > self._run_rules.stage_from_names else own
+        # Whether a name would pass the gates is no question of a book.
+        many = len(own) > self._run_rules.stage_from_names and not self._of_a_book
+        open_names = await self._first_look(own) if many else own
         borrowers = [symbol for symbol in self._founds if symbol in self._gatherer.proxies]
         await self._each([*open_names, *borrowers])
         await self._each(self._lenders())
@@ -176,7 +188,8 @@ class _Run:
 
     async def _each(self, symbols: Sequence[str]) -> None:
         waiting = iter(symbols)
-        await asyncio.gather(*(self._worker(waiting) for _ in range(AT_ONCE)))
+        at_once = OF_A_BOOK if self._of_a_book else AT_ONCE
+        await asyncio.gather(*(self._worker(waiting) for _ in range(at_once)))
 
     async def _worker(self, waiting: Iterator[str]) -> None:
         for symbol in waiting:
@@ -327,6 +340,12 @@ def listing_of(symbol: str) -> Listing:
     """A ticker that stands in no universe file, as one could be listed."""
     asset_class = "future" if symbol.startswith("/") else "index" if is_index(symbol) else "equity"
     return Listing(symbol=symbol, name=symbol, sector="Unlisted", asset_class=asset_class)
+
+
+def _alive(held: Held, session: date) -> Held:
+    """Without what has expired, which nobody lists."""
+    left = {symbol: frozenset(each for each in own if each[0] >= session) for symbol, own in held.items()}
+    return {symbol: own for symbol, own in left.items() if own}
 
 
 async def _nothing() -> Mapping[str, Fact]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from engine.market.live.access import Access
 from engine.market.live.account import holdings_of
-from engine.market.live.answers import Asked, Chain, Fact, Facts, History, utc
+from engine.market.live.answers import Asked, Chain, Contracts, Fact, Facts, History, utc
 from engine.market.live.dxlink import DxLink, OptionGreeks, Series
 from engine.market.live.expiries import wanted_expiries
 from engine.market.live.failures import Failure, SourceError
@@ -290,9 +290,7 @@ def _is_standard(chain: Mapping[str, Any]) -> bool:
     return bool(plain and kind == "Standard" and _number(chain.get("shares-per-contract", 100)) == 100)
 
 
-def _near(
-    contracts: Sequence[_Contract], spot: float, held: frozenset[tuple[date, float]]
-) -> list[_Contract]:
+def _near(contracts: Sequence[_Contract], spot: float, held: Contracts) -> list[_Contract]:
     """Those held, and those at the strikes worth a quote: half a budget each side, densest close to spot."""
     strikes = np.unique([each.strike for each in contracts])
     inside = strikes[(strikes >= BAND[0] * spot) & (strikes <= BAND[1] * spot)]

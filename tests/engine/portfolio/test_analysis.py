@@ -214,3 +214,27 @@ def test_what_has_expired_is_no_part_of_what_is_left() -> None:
     assert sorted(each.strategy for each in found.positions) == ["long put", "short put"]
     assert found.totals.theta is not None
     assert found.totals.theta < 0
+
+
+def test_what_is_closed_asks_for_no_look() -> None:
+    # In the money, on its last days, all of the credit won: rules that speak of what is open only.
+    legs = [option("AAA", 110, "P", -1, NEAR, 9.0), option("AAA", 110, "P", 1, NEAR, 1.0)]
+    closed = only(*legs, worth=10.0)
+    assert (closed.strategy, closed.triage) == ("offset", ())
+    assert closed.pl == pytest.approx(800.0)
+    assert closed.flags == ("long and short lots of one contract close each other: nothing is left open",)
+
+
+@pytest.mark.parametrize(("typed", "market_name"), [("BRK.B", "BRK-B"), ("BRK-B", "BRK.B"), ("SPX", "^SPX")])
+def test_one_more_is_found_however_the_market_spells_the_name(typed: str, market_name: str) -> None:
+    made = snapshot(Name("SPY"), Name(market_name, strikes=[float(k) for k in range(80, 121)]))
+    panel = panel_of(made, "SPY")
+    held = option("BRK.B" if "BRK" in typed else "^SPX", 90, "P", -1)
+    fit = fit_of(typed, [held], panel, measure(panel, RULES), RULES)
+    assert fit.reason == ""
+    assert fit.strangle is not None
+    # Spelt as the book spells it: what is added and what is held are one name.
+    assert fit.strangle.symbol == held.symbol
+    assert fit.gates
+    assert fit.after is not None
+    assert fit.after.left_out == 0

@@ -226,6 +226,14 @@ def test_all_scenarios_in_order_with_their_worst_legs_and_frequency() -> None:
     assert stress.lines[2].pl == 0.0
 
 
+def test_less_than_half_a_cent_is_no_loss_and_a_book_without_value_has_no_past() -> None:
+    stress = stressed([shares(0.0009), shares(-1.0)])
+    assert stress.lines[0].worst == ()
+    assert stress.lines[3].worst == (("-1 AAA", pytest.approx(-3.0)),)
+    assert stress.notes
+    assert not [note for note in stressed([]).notes if note.startswith("Of the last")]
+
+
 def test_legs_without_a_value_are_left_out_and_counted() -> None:
     legs = [shares(10), shares(10, symbol="ZZZ")]
     stress = stressed(legs)

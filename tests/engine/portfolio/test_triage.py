@@ -89,6 +89,8 @@ def test_a_quiet_position_gets_no_tag() -> None:
         (replace(QUIET, alpha_theta=7.0), []),
         (replace(QUIET, alpha_theta=6.99), ["TOXIC"]),
         (replace(QUIET, alpha_theta=6.99, theta=0.0), []),
+        (replace(QUIET, alpha_theta=0.001, theta=0.001, gamma_cost=0.0049), []),
+        (replace(QUIET, alpha_theta=0.001, theta=0.001, gamma_cost=0.0051), ["TOXIC"]),
         (replace(QUIET, alpha_theta=-6.99, theta=-5.0), []),
         (replace(QUIET, alpha_theta=None), []),
         (replace(QUIET, alpha_theta=1.0, gamma_cost=None), []),
@@ -143,6 +145,7 @@ def test_all_that_fire_are_kept_in_the_order_of_the_methodology() -> None:
             "spot 60.00 is above the short call 57.5 and at the short put 60, 5 days left (rule: 21)",
         ),
         (at(12), "12 days left and short gamma of 8 (rule: 21)"),
+        (replace(at(12), gamma=-2.5e-17), "12 days left and short gamma below 0.01 (rule: 21)"),
         (replace(at(12), gamma=None), "12 days left with short options, gamma is not known (rule: 21)"),
         (
             replace(QUIET, alpha_theta=6.4, gamma_cost=112.4),

@@ -12,6 +12,7 @@ from vollib.black import black
 
 from engine.market.snapshot import Snapshot
 from engine.portfolio.book import Leg
+from engine.portfolio.exposure import gamma_cost
 from engine.portfolio.valued import ValuedBook
 from tests.engine.markets import RATE, SESSION, Name
 from tests.engine.portfolio.valuing import (
@@ -158,7 +159,7 @@ def test_an_expiry_between_two_listed_ones_is_valued_by_the_term_structure() -> 
     assert book.mark[0] == pytest.approx(expected, abs=1e-6)
     assert (book.status[0], book.mark_method[0], book.vol_method[0]) == ("valued", "model", "term")
     assert flag(book, "not listed in this chain: marked by the formulas")
-    assert flag(book, "volatility from at-the-money quotes of other expiries")
+    assert flag(book, "volatility from other expiries, at the money and by skew")
     assert flag(book, "no parity forward")
 
 
@@ -167,7 +168,31 @@ def test_between_two_volatilities_the_variance_is_linear_in_time() -> None:
     name = Name(vol=lambda days, strike: 0.2 if days < 30 else 0.4, days=(23, 37))
     book = valued([option(30, 100.0, "P"), option(60, 100.0, "P")], name)
     assert book.vol.tolist() == pytest.approx([(3.42 / 30) ** 0.5, 0.4], abs=1e-5)
-    assert flag(book, "volatility from at-the-money quotes of other expiries: this one gives none, and it", 1)
+    assert "lies beyond those that do" in book.flags[1][-1]
+
+
+@pytest.mark.parametrize("days", [16, 44, 400])
+def test_the_dividends_of_a_name_are_in_a_forward_that_no_quote_gives(days: int) -> None:
+    # The yield is 6 % at every listed expiry: ln(F/S) = (0.04 - 0.06) T at those between and beyond.
+    book = valued([option(days, 100.0, "C")], Name(carry_yield=0.06))
+    years = days / 365
+    assert book.carry[0] == pytest.approx(0.06, abs=1e-4)
+    expected = black("c", 100.0 * np.exp((RATE - 0.06) * years), 100.0, years, RATE, 0.30)
+    assert book.mark[0] == pytest.approx(expected, abs=1e-3)
+    assert flag(book, "no parity forward: it is taken from those of other expiries")
+
+
+@pytest.mark.parametrize(("days", "strike"), [(44, 85.0), (44, 115.0), (200, 80.0)])
+def test_an_expiry_that_is_not_listed_has_the_skew_of_the_others(days: int, strike: float) -> None:
+    # One line in the distance in deviations for every expiry: what is not listed lies on it too.
+    def vol(days: float, strike: float) -> float:
+        years = days / 365
+        return float(0.30 - 0.06 * (np.log(strike / 100.0) - RATE * years) / np.sqrt(years))
+
+    name = Name(vol=vol, strikes=[float(k) for k in range(70, 136)])
+    book = valued([option(days, strike, "P")], name)
+    assert book.vol_method == ("term",)
+    assert book.vol[0] == pytest.approx(vol(days, strike), abs=2e-3)
 
 
 def test_a_strike_that_is_not_listed_is_valued_by_the_smile() -> None:
@@ -192,6 +217,11 @@ def test_the_minutes_left_on_the_last_day() -> None:
     assert book.mark[0] == pytest.approx(0.62)
     assert black("c", 100.02, 100.0, years, RATE, book.vol[0]) == pytest.approx(0.62, abs=0.02)
     assert not flag(book, "settles today")
+    # The formula's theta is 3.7 for a whole day; more than the 0.60 above parity cannot pass.
+    assert book.theta[0] == pytest.approx(-0.60, abs=0.005)
+    assert flag(book, "less than a day is left: theta is the time value that passes with it")
+    # What gamma costs is held to the same part: it stands to theta as HV to the leg's volatility, squared.
+    assert gamma_cost(book, [(0, -1.0)]) == pytest.approx(60.0 * (book.hv[0] / book.vol[0]) ** 2, rel=0.01)
 
 
 def _last_day(quotes: list[tuple[float, str, float, float]], hour: int) -> Change:

@@ -82,6 +82,18 @@ def test_nobody_bids() -> None:
     assert flag(book, "nobody bids: marked at half of the ask of 0.05")
 
 
+def test_an_ask_far_above_the_formulas_is_no_mark_where_nobody_bids() -> None:
+    # An 80 put of 37 days at 30 % is worth some cents; an ask of 2.15 makes nobody richer.
+    book = valued([option(37, 80.0, "P", 1)], change=quoted(37, 80.0, "P", 0.0, 2.15))
+    worth = black("p", 100 * np.exp(RATE * 37 / 365), 80, 37 / 365, RATE, 0.3)
+    assert book.mark[0] == pytest.approx(worth, rel=1e-3)
+    assert book.mark_method == ("model",)
+    assert flag(book, "nobody bids, and the ask is 2.15: marked by the formulas")
+    # Below the formulas the ask is believed.
+    book = valued([option(37, 95.0, "P", 1)], change=quoted(37, 95.0, "P", 0.0, 1.0))
+    assert (book.mark[0], book.mark_method[0]) == (0.5, "half of ask")
+
+
 def test_an_ask_below_what_exercise_brings_is_no_mark() -> None:
     # 115 strike, spot 100: half of an ask of 5 is no price for 15 of intrinsic value.
     book = valued([option(37, 115.0, "P")], change=quoted(37, 115.0, "P", 0.0, 5.0))
@@ -247,7 +259,9 @@ def test_hv252_stands_in_for_a_missing_hv90_and_nothing_for_both() -> None:
     book = value_book(legs, whole, table.assign(structural_252=np.nan), rules())
     assert np.isnan(book.quality[0])
     assert np.isnan(book.hv[0])
-    assert flag(book, "no IV30 or no realized volatility: Alpha-Theta is not known")
+    assert flag(book, "no realized volatility of the lens: Alpha-Theta is not known")
+    book = value_book(legs, whole, table.assign(structural_252=np.nan, iv30=np.nan), rules())
+    assert flag(book, "no IV30: Alpha-Theta is not known")
 
 
 def test_a_rate_of_the_rules_where_the_market_brings_none() -> None:

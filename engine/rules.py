@@ -185,7 +185,9 @@ class RelativeRules(Frozen):
     convergence_spread: Positive
     sector_min_names: Annotated[int, Field(ge=2, le=100)]
     notable_delta: NonNegative
-    """From this difference of VRP on, a name or a sector is told apart from what it is measured against."""
+    """From this difference of VRP on, a name is told apart from its sector."""
+    notable_level: NonNegative
+    """The same for a sector's mean and the market's median: a mean is surer than one name."""
 
 
 class Scenario(Frozen):

@@ -155,11 +155,11 @@ def _heading(found: Analysis) -> Text:
 
 
 def _size(found: Analysis) -> list[str]:
-    """The name with the most delta in money, against what the account is worth."""
+    """The largest name, by delta in money or by what a bad day takes, against what the account is worth."""
     total = found.totals
     if total.largest is None or total.largest_share is None:
         return []
-    what = f"largest name {total.largest}, {100 * total.largest_share:,.1f} % of net liquidation by delta"
+    what = f"largest name {total.largest}, {100 * total.largest_share:,.1f} % of net liquidation"
     return [what + (": SIZE WARNING, above the limit" if total.size_warning else "")]
 
 

@@ -62,7 +62,9 @@ def analyse(
     """
     valued = value_book(legs, panel, table, rules)
     positions = [_position(each, valued, rules, net_liquidation) for each in _grouped(legs, panel.session)]
-    totals = _totals(valued, panel, rules, net_liquidation, len(positions))
+    stress = stress_book(valued, panel, table, rules)
+    largest = largest_position(valued, dict(stress.losses), net_liquidation)
+    totals = _totals(valued, panel, rules, len(positions), largest)
     return Analysis(
         asof=panel.asof,
         session=panel.session,
@@ -71,7 +73,7 @@ def analyse(
         net_liquidation=net_liquidation,
         positions=tuple(positions),
         totals=totals,
-        stress=stress_book(valued, panel, table, rules),
+        stress=stress,
         rejected=rejected,
         notes=_notes(valued, panel, rules, totals),
     )
@@ -240,7 +242,11 @@ def _flags(valued: ValuedBook, parts: Parts, facts: TriageFacts | None) -> tuple
 
 
 def _totals(
-    valued: ValuedBook, panel: Panel, rules: Rules, net_liquidation: float | None, positions: int
+    valued: ValuedBook,
+    panel: Panel,
+    rules: Rules,
+    positions: int,
+    largest: tuple[str | None, float | None],
 ) -> Totals:
     """Sums over the legs that have what the sum needs; how many have not is told in the notes."""
     every = [(place, leg.quantity) for place, leg in enumerate(valued.legs)]
@@ -252,7 +258,7 @@ def _totals(
     alpha = exposure_of(valued, judged) if judged else None
     beta = exposure_of(valued, weighed) if weighed and valued.benchmark_spot is not None else None
     mean = mean_correlation(valued, panel)
-    largest, share = largest_position(valued, net_liquidation)
+    name, share = largest
     limit = rules.portfolio.position_size_percent / 100.0
     return Totals(
         positions=positions,
@@ -268,7 +274,7 @@ def _totals(
         vega=None if whole is None else whole.vega,
         mean_correlation=mean,
         concentration=concentration(mean, rules),
-        largest=largest,
+        largest=name,
         largest_share=share,
         size_warning=None if share is None else share > limit,
         without_pl=len(held) - sum(_has_result(valued, place) for place, _ in held),

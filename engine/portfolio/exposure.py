@@ -6,7 +6,7 @@ belongs to one position. A sum in which any part lacks its value is None, never 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -201,11 +201,15 @@ def concentration(mean: float | None, rules: Rules) -> Spread | None:
     return "bound" if mean < limits.bound_below else "CONCENTRATED"
 
 
-def largest_position(valued: ValuedBook, net_liquidation: float | None) -> tuple[str | None, float | None]:
+def largest_position(
+    valued: ValuedBook, losses: Mapping[str, float], net_liquidation: float | None
+) -> tuple[str | None, float | None]:
     """Underlying with the largest size, and its share of net liquidation (fraction).
 
-    Size is the delta in money, |sum size * delta * S| over the name's valued legs: what is owned or owed in
-    shares today. (None, None) when nothing is valued; the share is None without a positive net liquidation.
+    Size is the larger of two sums of money: the delta, |sum size * delta * S| over the name's valued legs,
+    which is what is owned or owed in shares today; and what the name loses in its worst scenario (`losses`,
+    positive), for a strangle has next to no delta. (None, None) when nothing is valued; the share is None
+    without a positive net liquidation.
     """
     sums: dict[str, float] = {}
     for place in np.flatnonzero(_valued(valued) & np.isfinite(valued.delta)):
@@ -214,10 +218,11 @@ def largest_position(valued: ValuedBook, net_liquidation: float | None) -> tuple
         sums[symbol] = sums.get(symbol, 0.0) + money
     if not sums:
         return None, None
-    symbol = max(sums, key=lambda name: abs(sums[name]))
+    sizes = {symbol: max(abs(money), losses.get(symbol, 0.0)) for symbol, money in sums.items()}
+    symbol = max(sizes, key=lambda name: sizes[name])
     if net_liquidation is None or net_liquidation <= 0:
         return symbol, None
-    return symbol, abs(sums[symbol]) / net_liquidation
+    return symbol, sizes[symbol] / net_liquidation
 
 
 def _valued(valued: ValuedBook) -> BoolArray:

@@ -110,7 +110,8 @@ class Totals:
 
     mean_correlation  mean pairwise correlation of the underlyings' daily log returns; None below two
     concentration     what the rules call it; None while the correlation is not known
-    largest, largest_share  underlying with the largest size, and its share of net liquidation
+    largest, largest_share  underlying with the largest size (delta in money, or the loss of its worst
+                            scenario where that is more), and its share of net liquidation
     size_warning      whether that is above the limit; None without net liquidation
     """
 
@@ -176,6 +177,8 @@ class Stress:
     """Level of the volatility index the shocks are relative to, in points."""
     vix_source: str
     notes: tuple[str, ...]
+    losses: tuple[tuple[str, float], ...] = ()
+    """What each underlying loses in its worst scenario, positive money; none for those that lose in none."""
 
 
 @dataclass(frozen=True, slots=True)

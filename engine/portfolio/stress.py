@@ -114,7 +114,19 @@ def stress_book(valued: ValuedBook, panel: Panel, table: pd.DataFrame, rules: Ru
         *(() if record is None or not known.any() else (record.told(scenarios),)),
     )
     surface = _surface(valued, known, vix, rules) if known.any() else None
-    return Stress(tuple(lines), surface, vix, vix_source, notes)
+    return Stress(tuple(lines), surface, vix, vix_source, notes, _losses(valued, pl, known))
+
+
+def _losses(valued: ValuedBook, pl: FloatArray, known: BoolArray) -> tuple[tuple[str, float], ...]:
+    """The worst scenario of each underlying by itself, the largest loss first."""
+    symbols = np.array([leg.symbol for leg in valued.legs], dtype=object)
+    worst = {
+        str(symbol): -float(pl[:, known & (symbols == symbol)].sum(axis=1).min())
+        for symbol in dict.fromkeys(symbols[known])
+    }
+    return tuple(
+        sorted(((s, loss) for s, loss in worst.items() if loss > HALF_CENT), key=lambda each: -each[1])
+    )
 
 
 def vix_level(panel: Panel, table: pd.DataFrame, rules: Rules) -> tuple[float, str]:

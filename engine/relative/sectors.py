@@ -15,7 +15,7 @@ import pandas as pd
 from engine.arrays import BoolArray, FloatArray
 from engine.relative.pairs import WIDE
 from engine.relative.words import delta_word, level_word
-from engine.rules import Rules
+from engine.rules import RelativeRules, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,29 +167,28 @@ def _report(names: _Names, sector: str, market: float | None, rules: Rules) -> S
     # fsum: the mean does not depend on the order of the names.
     mean = math.fsum(ratios) / len(ratios)
     part = None if market is None else mean - market
-    notable = rules.relative.notable_delta
-    rows = [_row(names, row, mean, part, notable) for row in measured]
+    rows = [_row(names, row, mean, part, rules.relative) for row in measured]
     return SectorReport(
         sector=sector,
         n=len(measured),
         mean=mean,
         median=float(np.median(ratios)),
         market_median=market,
-        level=level_word(part, notable),
+        level=level_word(part, rules.relative.notable_level),
         rows=tuple(sorted(rows, key=lambda row: (-row.delta, row.symbol))),
         column=ratio_column(rules),
         without=len(everyone) - len(measured),
     )
 
 
-def _row(names: _Names, row: int, mean: float, part: float | None, notable: float) -> SectorRow:
+def _row(names: _Names, row: int, mean: float, part: float | None, limits: RelativeRules) -> SectorRow:
     ratio, days = float(names.ratio[row]), float(names.earnings[row])
     delta = ratio - mean
     return SectorRow(
         symbol=names.symbol[row],
         vrp_structural=ratio,
         delta=delta,
-        word=delta_word(part, delta, notable),
+        word=delta_word(part, delta, limits.notable_delta, limits.notable_level),
         earnings_days=days if days >= 0 else None,
         wide=names.wide[row],
     )

@@ -103,18 +103,19 @@ def level_word(part: float | None, notable: float) -> str:
     return "in line with the market" if abs(part) < notable else f"{_side(part)} as a whole"
 
 
-def delta_word(part: float | None, delta: float, notable: float) -> str:
+def delta_word(part: float | None, delta: float, notable: float, level: float) -> str:
     """Where a name's distance from the market comes from: `part` its sector's, `delta` its own.
 
-    Both below `notable`: in line. Else the larger one names it, the name's own where they are equal; the
-    other is told beside it when notable as well. Without a market (`part` None) only the own is known.
+    The own one counts from `notable` on, the sector's from `level` on; neither: in line. Else the larger one
+    names it, the name's own where they are equal; the other is told beside it when notable as well. Without
+    a market (`part` None) only the own is known.
     """
-    own, sector = abs(delta) >= notable, part is not None and abs(part) >= notable
+    own, sector = abs(delta) >= notable, part is not None and abs(part) >= level
     if not own and not sector:
         return "in line" if part is not None else "in line with its sector"
     if part is None or not sector:
         return f"idiosyncratic: the name itself is {_side(delta)}"
-    if abs(delta) >= abs(part):
+    if own and abs(delta) >= abs(part):
         return f"idiosyncratic: the name itself is {_side(delta)}, in a {_side(part)} sector"
     beside = "" if not own else ", itself more so" if part * delta > 0 else ", itself less so"
     return f"systematic: its sector is {_side(part)} as a whole{beside}"

@@ -309,12 +309,14 @@ def test_the_largest_position_is_the_one_with_most_delta_in_money() -> None:
     panel = market(*names)
     table = measure(panel, rules())
     book = value_book(legs, panel, table, rules())
-    assert largest_position(book, 50_000.0) == ("CCC", pytest.approx(0.12))
+    assert largest_position(book, {}, 50_000.0) == ("CCC", pytest.approx(0.12))
+    # What a name loses on a bad day counts where that is more: a strangle has next to no delta.
+    assert largest_position(book, {"BBB": 9_000.0}, 50_000.0) == ("BBB", pytest.approx(0.18))
     hedged = value_book([*legs, shares(-25, symbol="CCC")], panel, table, rules())
-    assert largest_position(hedged, 50_000.0) == ("BBB", pytest.approx(0.06))
-    assert largest_position(book, None) == ("CCC", None)
-    assert largest_position(book, 0.0) == ("CCC", None)
-    assert largest_position(value_book([], panel, table, rules()), 1.0) == (None, None)
+    assert largest_position(hedged, {}, 50_000.0) == ("BBB", pytest.approx(0.06))
+    assert largest_position(book, {}, None) == ("CCC", None)
+    assert largest_position(book, {}, 0.0) == ("CCC", None)
+    assert largest_position(value_book([], panel, table, rules()), {}, 1.0) == (None, None)
 
 
 def test_an_empty_book() -> None:

@@ -110,7 +110,14 @@ def test_the_three_warnings_name_capital_legging_and_correlation() -> None:
 def test_the_larger_part_names_where_a_distance_comes_from(
     sector: float | None, own: float, word: str
 ) -> None:
-    assert delta_word(sector, own, 0.10) == word
+    assert delta_word(sector, own, 0.10, 0.10) == word
+
+
+def test_a_sector_may_be_notable_before_a_name_is() -> None:
+    # A mean of many names is surer than one of them: the sector's part counts from 0.10, the own from 0.20.
+    assert delta_word(0.12, 0.15, 0.20, 0.10) == "systematic: its sector is rich as a whole"
+    assert delta_word(0.09, 0.19, 0.20, 0.10) == "in line"
+    assert delta_word(0.12, 0.25, 0.20, 0.10) == "idiosyncratic: the name itself is rich, in a rich sector"
 
 
 def test_the_level_of_a_sector_is_told_beside_the_market() -> None:

@@ -33,7 +33,7 @@ from engine.cli.options import (
     SymbolsOption,
     checked,
 )
-from engine.cli.request import LIVE, Opened, Request, leave_without_result, opened
+from engine.cli.request import LIVE, Opened, Request, leave_without_result, opened, record_of
 from engine.errors import ConfigError, VarianceError
 from engine.market.columns import panel_of
 from engine.report import screen_csv, screen_json
@@ -161,14 +161,8 @@ def _run(source: Opened, symbols: Sequence[str] | None, database: Path | None) -
     market = source.market(symbols)
     panel = panel_of(market, source.rules.benchmark)
     history = None
-    if database is not None:
-        import stamina.instrumentation
-
-        from engine.record.store import Store
-
-        # A retry would be logged on standard output, into the middle of the JSON.
-        stamina.instrumentation.set_on_retry_hooks(())
-        with Store.open(database) as store:
+    with record_of(database) as store:
+        if store is not None:
             history = store.iv_history(panel.symbols, before=panel.session, realm=source.realm(market))
     with screens.progress_bar("measuring") as progress:
         return run_screen(panel, source.rules, history, universe=symbols, progress=progress)

@@ -16,6 +16,7 @@ from engine.cli import portfolio_sheets as sheets
 from engine.cli.options import (
     FORMATS,
     ConfigOption,
+    DatabaseOption,
     DataOption,
     FormatOption,
     LensOption,
@@ -25,10 +26,11 @@ from engine.cli.options import (
     SessionOption,
     checked,
 )
-from engine.cli.request import Opened, Request, leave_without_result, opened
+from engine.cli.request import Opened, Request, leave_without_result, opened, record_of
 from engine.errors import ConfigError
 from engine.market.columns import panel_of
 from engine.market.snapshot import Snapshot
+from engine.panel import IvHistory, Panel
 from engine.portfolio.analysis import analyse, fit_of
 from engine.portfolio.book import Leg, held_of
 from engine.portfolio.importers import LARGEST, read_book
@@ -72,6 +74,7 @@ def _portfolio(config_folder: Path) -> Callable[..., None]:
         session: SessionOption = None,
         seed: SeedOption = None,
         config: ConfigOption = config_folder,
+        database: DatabaseOption = None,
     ) -> None:
         checked(form, FORMATS, "--format")
         if net_liq is not None and not 0 < net_liq < 1e12:
@@ -81,7 +84,7 @@ def _portfolio(config_folder: Path) -> Callable[..., None]:
         request = Request.of(provider, data, session, seed, config)
         with opened(request, load_rules(config).using(profile, lens)) as source:
             book = _Book(source, content, net_liq, symbol)
-            book.show(form)
+            book.show(form, database)
 
     return portfolio
 
@@ -97,14 +100,14 @@ class _Book:
         self._reading = read_book(content, _today(source, kept))
         self._market = kept if kept is not None else _asked(source, self._reading.legs, symbol)
 
-    def show(self, form: str) -> None:
+    def show(self, form: str, database: Path | None) -> None:
         """Print the book in the form asked for; exit 1 when the market says nothing at all."""
         source, rules = self._source, self._source.rules
         market = self._market.only(self._symbols(), rules.benchmark)
         panel = panel_of(market, rules.benchmark)
         if not panel.benchmark:
             leave_without_result(source, run_screen(panel, rules))
-        table = measure(panel, rules)
+        table = measure(panel, rules, self._stored(panel, market, database))
         reading, legs = self._reading, self._reading.legs
         found = analyse(legs, panel, table, rules, self._net_liq, reading.rejected)
         added = None
@@ -119,6 +122,12 @@ class _Book:
             terminal.print(sheets.portfolio_sheet(found, added, reading))
         if source.live is not None:
             leave_without_result(source, screen_of(panel, table, rules))
+
+    def _stored(self, panel: Panel, market: Snapshot, database: Path | None) -> IvHistory | None:
+        with record_of(database) as store:
+            if store is None:
+                return None
+            return store.iv_history(panel.symbols, before=panel.session, realm=self._source.realm(market))
 
     def _symbols(self) -> list[str]:
         own = [spelt for leg in self._reading.legs for spelt in spellings(leg.symbol)]

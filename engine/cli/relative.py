@@ -26,10 +26,11 @@ from engine.cli.options import (
     SessionOption,
     checked,
 )
-from engine.cli.request import LIVE, Opened, Request, leave_without_result, opened
+from engine.cli.request import LIVE, Opened, Request, leave_without_result, opened, record_of
 from engine.errors import ConfigError
 from engine.market.columns import panel_of
 from engine.panel import Panel
+from engine.record.pairs import spread_history
 from engine.record.rows import Realm
 from engine.relative.pairs import PairDetail, PairRow, SpreadHistory, measure_pairs, pair_detail
 from engine.relative.sectors import measure_sectors, ratio_column, small_sectors
@@ -85,10 +86,6 @@ def _pairs(config_folder: Path) -> Callable[..., None]:
     ) -> None:
         checked(form, FORMATS, "--format")
         request = Request.of(provider, data, session, seed, config)
-        if database is not None and not database.is_file():
-            raise ConfigError(
-                "--database: there is no such file; the past of a spread is read from the bot's."
-            )
         rules = load_rules(config).using(profile)
         chosen = _chosen_pairs(load_pairs(config), pair)
         legs = list(dict.fromkeys(leg for each in chosen for leg in (each.leg_a, each.leg_b)))
@@ -173,18 +170,10 @@ def _measure(source: Opened, symbols: Sequence[str] | None) -> _Measured:
 
 def _details(found: _Measured, rows: Sequence[PairRow], database: Path | None) -> list[PairDetail]:
     histories: list[SpreadHistory | None] = [None] * len(rows)
-    if database is not None:
-        import stamina.instrumentation
-
-        from engine.record.pairs import spread_history
-        from engine.record.store import Store
-
-        # A retry would be logged on standard output, into the middle of the table.
-        stamina.instrumentation.set_on_retry_hooks(())
-        with Store.open(database) as store:
-            histories = [
-                spread_history(store, row.leg_a, row.leg_b, found.realm, found.panel.session) for row in rows
-            ]
+    with record_of(database) as store:
+        if store is not None:
+            realm, before = found.realm, found.panel.session
+            histories = [spread_history(store, row.leg_a, row.leg_b, realm, before) for row in rows]
     return [pair_detail(row, past, found.table) for row, past in zip(rows, histories, strict=True)]
 
 

@@ -25,6 +25,7 @@ from engine.symbols import known_symbol
 if TYPE_CHECKING:
     from engine.market.live.market import LiveMarket
     from engine.market.live.sources import Choice
+    from engine.record.store import Store
 
 LIVE = ("auto", "yahoo", "tastytrade", "cboe")
 DEMO_SESSION = "2025-12-31"
@@ -92,6 +93,24 @@ class Opened:
         if self.live is not None:
             return "live"
         return "simulated" if market.source.startswith(SIMULATED) else "recorded"
+
+
+@contextmanager
+def record_of(database: Path | None) -> Iterator[Store | None]:
+    """The bot's record, None when none was asked for. Raises ConfigError for a file that is not there."""
+    if database is None:
+        yield None
+        return
+    if not database.is_file():
+        raise ConfigError("--database: there is no such file; what is stored is read from the bot's.")
+    import stamina.instrumentation
+
+    from engine.record.store import Store
+
+    # A retry would be logged on standard output, into the middle of the JSON.
+    stamina.instrumentation.set_on_retry_hooks(())
+    with Store.open(database) as store:
+        yield store
 
 
 def leave_without_result(source: Opened, result: Screen) -> None:

@@ -119,6 +119,16 @@ def test_one_strangle_more(book: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert (fit["gates"][-1]["state"] == "pass") is (fit["correlation"] <= 0.70)
 
 
+def test_a_database_that_is_not_there_is_not_begun(
+    book: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--provider", "simulated", "--database", str(tmp_path / "typo.db"))
+    status, out, err = run(capsys, str(book), *options)
+    assert (status, out) == (2, "")
+    assert "--database: there is no such file" in err
+    assert not (tmp_path / "typo.db").exists()
+
+
 def test_a_name_without_a_chain_cannot_be_added(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fit = shape_of(capsys, str(book), "--fit", "ZZZZ")["fit"]
     assert fit["strangle"] is None

@@ -206,7 +206,8 @@ class _Run:
             except SourceError as error:
                 found.problem = error
             except Exception as error:  # one name must not stop the others
-                log.exception("%s could not be gathered", symbol)
+                # What somebody holds is in no log.
+                log.exception("%s could not be gathered", "a name of a book" if self._of_a_book else symbol)
                 found.problem = SourceError("variance", Failure.UNEXPECTED, detail=type(error).__name__)
             self._done += 1
             if self._progress is not None:

@@ -7,7 +7,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.cards.card import Card
+from bot.cards.card import Button, Card
 from bot.cards.csvfile import screen_csv
 from bot.cards.facts import footer, run_name, titled
 from bot.cards.history import HistoryPoint
@@ -34,6 +34,9 @@ WATCHLIST = "watchlist"
 MINE = "mine"
 """Before the universe in a scope's text: the list is judged beside the presser's own book."""
 _BESIDE = "Judged beside your book: one gate more, the correlation with it"
+_UNKNOWN_BOOK = (
+    "Judged without your book: this run knows the closes of none of its names, so no correlation is known"
+)
 _SPOKEN = {"equities": "single equities", "etfs": "ETFs", WATCHLIST: "your watchlist"}
 _SEPARATOR = "/"
 
@@ -142,9 +145,13 @@ class Answers:
 
         return await self._draw(draw)
 
-    async def why(self, symbol: str, run_id: int | None = None) -> Card:
-        """Every gate of one name."""
+    async def why(self, symbol: str, run_id: int | None = None, user_id: int | None = None) -> Card:
+        """Every gate of one name, of `KO+mine` the one beside the book of `user_id` too."""
+        symbol, _, own = symbol.partition("+")
         row, judged = await self.service.row(symbol, run_id)
+        if own == MINE:
+            beside = (await self._beside(judged, Scope(mine=True), user_id)).screen
+            row = beside.find(symbol) or row
         return await self._draw(lambda: why_card(row, judged.screen.run, judged.run_id))
 
     async def csv(self, run_id: int, scope: Scope, user_id: int | None = None) -> Card:
@@ -222,18 +229,36 @@ class Answers:
 
 
 def _screen_page(judged: Judged, page: int, scope: Scope) -> Card:
+    beside = _beside_text(judged.screen) if scope.mine else ""
     if scope.universe == WATCHLIST:
         # Without a sector the names this run does not hold are shown too.
         names = [row.symbol for row in scope.narrow(judged.screen).rows] if scope.sector else scope.names
         card = ranked_card(judged.screen.narrowed(names), judged.run_id, names, page, scope.text)
-        return replace(card, headline=f"{_BESIDE}\n{card.headline}") if scope.mine else card
+        return _led(card, beside)
     card = screen_card(scope.narrow(judged.screen), judged.run_id, page, scope=scope.text)
-    return _narrowed(card, scope)
+    card = _led(_narrowed(card, scope), beside)
+    return replace(card, buttons=tuple(map(_own_why, card.buttons))) if scope.mine else card
 
 
 def _narrowed(card: Card, scope: Scope) -> Card:
-    lead = (_BESIDE if scope.mine else "", f"Only {scope.spoken}" if scope.spoken else "", card.headline)
-    return replace(card, headline="\n".join(filter(None, lead)))
+    return _led(card, f"Only {scope.spoken}" if scope.spoken else "")
+
+
+def _led(card: Card, lead: str) -> Card:
+    return replace(card, headline="\n".join(filter(None, (lead, card.headline))))
+
+
+def _own_why(button: Button) -> Button:
+    """A list beside the own book explains its names beside it too."""
+    return replace(button, argument=f"{button.argument}+{MINE}") if button.action == "why" else button
+
+
+def _beside_text(screen: Screen) -> str:
+    """Whether the correlation with the book was known for any name; empty where nothing was judged."""
+    states = {gate.state for row in screen.rows for gate in row.gates if gate.name == "correlation"}
+    if not states:
+        return ""
+    return _UNKNOWN_BOOK if states == {"unknown"} else _BESIDE
 
 
 def _csv_card(screen: Screen, run_id: int, scope: Scope) -> Card:
@@ -242,6 +267,7 @@ def _csv_card(screen: Screen, run_id: int, scope: Scope) -> Card:
     return Card(
         title=titled(run, run_name(run), "full list"),
         state=run.state,
+        headline=_beside_text(screen) if scope.mine else "",
         sentence=f"{len(screen.rows)} names{of}: every metric, every gate with value, limit and distance.",
         footer=footer(run, run_id),
         files=(screen_csv(screen),),

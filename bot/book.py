@@ -80,7 +80,8 @@ class BookAnswers:
         found = await self.service.book_market(legs, extra_symbols)
         screen: Screen = found.screen
         if found.table is None:
-            raise NoMarketError(screen.run.reason or "The run was stopped, so there is nothing to value by.")
+            reason = screen.run.reason or "The run was stopped."
+            raise NoMarketError(f"There is nothing to value a book by. {reason}")
         rules = self.service.rules
         limit = rules.portfolio.position_size_percent / 100.0
         return found.panel, found.table, Market(screen.run, rules.benchmark, limit)

@@ -99,7 +99,7 @@ class RunButton(
         answers, user_id = bot.answers, interaction.user.id
         match self.action:
             case "why":
-                return await answers.why(self.argument, self.run_id)
+                return await answers.why(self.argument, self.run_id, user_id)
             case "vrp":
                 return await answers.vrp(self.argument, self.run_id)
             case "csv":

@@ -277,9 +277,11 @@ def _rule_lines(rule: Rule, standing: Standing, now: datetime) -> tuple[str, str
 
 
 def _state(rule: Rule, standing: Standing, now: datetime) -> str:
-    """armed, cooling, waiting, snoozed or off, with the instant it ends."""
+    """armed, cooling, waiting, snoozed, off or never again, with the instant it ends."""
     if rule.off:
         return "off"
+    if standing.unmeasured:
+        return "silent: nobody keeps this pair any more, so no run measures it"
     snoozed = rule.snoozed_until
     if snoozed is not None and now < snoozed:
         return dotted((f"snoozed until {stamp(snoozed)}", _waiting(rule, standing)))

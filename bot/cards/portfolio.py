@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.cards.card import Card
 from bot.cards.facts import day
+from bot.cards.portfolio_remarks import lacking, left_out, remarks, reports, sureness
 from bot.cards.portfolio_words import (
     Market,
     asof_of,
@@ -15,16 +16,26 @@ from bot.cards.portfolio_words import (
     code_of,
     counted_name,
     days_text,
-    leg_text,
     money,
     money_text,
     quality_text,
-    sentence_of,
+    reach,
+    sentences_of,
     size_text,
+    worded,
 )
-from bot.cards.table import MISSING, Column, fixed, grouped, known, layout, percent_text, ratio
+from bot.cards.table import (
+    MISSING,
+    NOT_APPLICABLE,
+    Column,
+    fixed,
+    known,
+    layout,
+    percent_text,
+    ratio,
+)
 from bot.cards.text import clean, escaped, listed, plural
-from engine.portfolio.result import Analysis, LegView, PositionView, Tag, Totals
+from engine.portfolio.result import Analysis, PositionView, Tag, Totals
 
 PAGE_ROWS = 12
 TAGS = {
@@ -37,16 +48,6 @@ TAGS = {
     "EARNINGS": "EARN",
 }
 """Tags of the triage, most urgent first, with their word in the table."""
-UNVALUED = {
-    "expired": "expired",
-    "unknown underlying": "no such name in this market",
-    "no quotes": "no quotes",
-    "not listed": "not in the chain",
-    "adjusted contract": "adjusted contracts are not valued",
-    "future": "futures are not valued",
-    "future option": "options on futures are not valued",
-}
-"""Why a leg has no value, in words."""
 _IN_TABLE = {
     "expired": "over",
     "unknown underlying": "name?",
@@ -56,21 +57,12 @@ _IN_TABLE = {
     "future": "fut",
     "future option": "fut",
 }
-_MARKS = {
-    "half of ask": "marked at half of the ask, nobody bids",
-    "model": "marked by the formulas, nobody quotes them",
-    "intrinsic": "marked at intrinsic value",
-}
-_VOLS = {
-    "other right": "with the volatility of the other right at the strike",
-    "smile": "with a volatility from the smile of their expiration",
-    "term": "with a volatility between two expirations",
-    "iv30": "with the IV30 of the name",
-}
 _RULE_LENGTH = 150
 _NAMED = 4
-_REMARKS = 6
-LEGEND = "WHAT: - short, + long. TH/d theta a day, Q = Alpha-Theta/theta, money in the quotes' currency."
+LEGEND = (
+    "WHAT: - short, + long. TH/d theta a day, Q = Alpha-Theta/theta; the delta above is beta-weighted. Money "
+    "in the quotes' currency."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,74 +122,31 @@ def positions_table(positions: Sequence[PositionView]) -> str:
             Column("DTE", [days_text(each.days) for each in positions]),
             Column("P/L", [money(each.pl) for each in positions]),
             Column("TH/d", [money(each.theta, 5) for each in positions]),
-            Column("Q", [ratio(each.quality, 4) for each in positions]),
+            Column("Q", [_quality(each) for each in positions]),
             Column("TAG", [_tag(each) for each in positions], right=False),
         )
     )
-
-
-def left_out(positions: Iterable[PositionView]) -> tuple[str, ...]:
-    """The legs that could not be valued, by reason: a line each."""
-    found: dict[str, list[str]] = {}
-    for view in _views(positions):
-        if view.status != "valued":
-            found.setdefault(view.status, []).append(escaped(leg_text(view)))
-    return tuple(
-        f"**Not valued** {plural(len(legs), 'leg')}, {UNVALUED.get(status, escaped(status))}: "
-        f"{listed(legs, _NAMED)}."
-        for status, legs in found.items()
-    )
-
-
-def fallbacks(positions: Sequence[PositionView]) -> tuple[str, ...]:
-    """How legs were marked where their own quotes do not serve, then the other remarks, counted."""
-    views = [view for view in _views(positions) if view.status == "valued"]
-    lines = (
-        *_methods(views, _MARKS, lambda view: view.mark_method),
-        *_methods(views, _VOLS, lambda view: view.vol_method),
-    )
-    # What could not be valued at all is told with its reason already.
-    told = [each for each in positions if any(view.status == "valued" for view in each.legs)]
-    names: dict[str, list[str]] = {}
-    for position in told:
-        for flag in position.flags:
-            names.setdefault(flag, []).append(escaped(position.symbol, 20))
-    said = [f"{listed(dict.fromkeys(of), _NAMED)}: {escaped(flag, 160)}" for flag, of in names.items()]
-    return (*lines, *((f"Remarks: {'; '.join(said[:_REMARKS])}{_more(said)}.",) if said else ()))
-
-
-def _methods(views: Sequence[LegView], words: dict[str, str], of: Callable[[LegView], str]) -> list[str]:
-    numbers = Counter(of(view) for view in views)
-    return [
-        f"{plural(numbers[method], 'leg')} {'is' if numbers[method] == 1 else 'are'} {said}."
-        for method, said in words.items()
-        if numbers[method]
-    ]
-
-
-def _more(said: Sequence[str]) -> str:
-    rest = len(said) - _REMARKS
-    return f" and {rest} more" if rest > 0 else ""
-
-
-def _views(positions: Iterable[PositionView]) -> Iterable[LegView]:
-    return (view for position in positions for view in position.legs)
 
 
 def _unvalued(position: PositionView) -> bool:
     return any(view.status != "valued" for view in position.legs)
 
 
-def _totals(totals: Totals, market: Market) -> tuple[str, str]:
-    """`Theta +142/day, Alpha-Theta +188 (x1.32)` and `SPY delta -34, P/L +812, correlation 0.52 bound`."""
+def _totals(totals: Totals, market: Market) -> tuple[str, str, str]:
+    """`Theta +142/day, Alpha-Theta +188 (x1.32)`, `SPY delta -34 shares, P/L +812, correlation 0.52 (bound)`.
+
+    The third line is how much of the book the sums hold; empty for all of it.
+    """
     correlation = ""
     if known(totals.mean_correlation) is not None:
-        correlation = f", correlation {fixed(totals.mean_correlation)} {totals.concentration or ''}".rstrip()
+        spread = f" ({totals.concentration})" if totals.concentration else ""
+        correlation = f", correlation {fixed(totals.mean_correlation)}{spread}"
     return (
         f"Theta {money_text(totals.theta)}/day, Alpha-Theta {money_text(totals.alpha_theta)}"
         f"{quality_text(totals.quality, totals.theta, totals.alpha_theta)}",
-        f"{escaped(market.benchmark, 10)} delta {size_text(totals.beta_delta)}, "
+        f"{escaped(market.benchmark, 10)} delta {size_text(totals.beta_delta)} shares, "
         f"P/L {money_text(totals.pl)}{correlation}",
+        reach(totals, market.benchmark),
     )
 
 
@@ -206,20 +155,22 @@ def _sentence(analysis: Analysis, ranked: Sequence[PositionView]) -> str:
     first: Counter[str] = Counter(position.triage[0].name for position in ranked if position.triage)
     tagged = ", ".join(f"{first[name]} {name}" for name in TAGS if first[name])
     of = f"{plural(totals.positions, 'position')} of {plural(totals.legs, 'leg')}"
-    out = f"; {grouped(totals.left_out)} not valued and in no sum" if totals.left_out else ""
-    return f"{of}: {tagged or 'no rule of the triage fires'}{out}"
+    return f"{of}: {tagged or 'no rule of the triage fires'}"
 
 
 def _details(analysis: Analysis, market: Market, shown: Sequence[PositionView]) -> tuple[str, ...]:
-    """Warnings of the whole book, then the rules behind the tags of the page, then how it was valued."""
+    """Warnings, the rules behind the tags of the page and what comes near; then how sure the numbers are."""
     codes = code_legend(shown)
     return (
         *_warnings(analysis, market),
-        *left_out(analysis.positions),
         *(_triage_line(position) for position in shown if position.triage),
+        *reports(analysis.positions),
         "",
-        *fallbacks(analysis.positions),
-        *(sentence_of(note) for note in analysis.notes),
+        *left_out(analysis.positions),
+        *lacking(analysis.positions),
+        *sureness(analysis.positions),
+        *remarks(analysis.positions),
+        *sentences_of(analysis.notes),
         *_rejected(analysis),
         *((f"{LEGEND} {codes}.",) if shown and codes else (LEGEND,) if shown else ()),
     )
@@ -250,7 +201,7 @@ def _triage_line(position: PositionView) -> str:
 
 
 def _rule(tag: Tag) -> str:
-    return escaped(tag.rule.removesuffix("."), _RULE_LENGTH)
+    return worded(tag.rule.removesuffix("."), _RULE_LENGTH)
 
 
 def _rejected(analysis: Analysis) -> tuple[str, ...]:
@@ -258,6 +209,12 @@ def _rejected(analysis: Analysis) -> tuple[str, ...]:
         return ()
     lines = [f"line {each.line}: {escaped(each.reason, 120)}" for each in analysis.rejected]
     return (f"Not read: {listed(lines, _NAMED)}.",)
+
+
+def _quality(position: PositionView) -> str:
+    """Shares have no theta to hold anything against."""
+    options = any(view.leg.is_option for view in position.legs)
+    return ratio(position.quality, 4) if options or position.quality is not None else NOT_APPLICABLE
 
 
 def _tag(position: PositionView) -> str:

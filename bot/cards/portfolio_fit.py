@@ -14,6 +14,7 @@ from bot.cards.portfolio_words import (
     money_text,
     per_contract,
     quality_text,
+    reach,
     sentence_of,
     strike_text,
 )
@@ -137,12 +138,14 @@ def _details(fit: Fit, market: Market) -> Iterator[str]:
     strangle = fit.strangle
     if strangle is None:
         return
+    yield from (sentence_of(flag) for flag in strangle.flags)
     for tag in strangle.triage:
         yield f"**{tag.name}** {sentence_of(tag.rule)}"
     yield f"**Legs** {'; '.join(_leg(view) for view in strangle.legs)}."
-    yield from (sentence_of(flag) for flag in strangle.flags)
     if fit.reason:
         yield sentence_of(fit.reason)
+    if held := reach(fit.before, market.benchmark, with_pl=False):
+        yield f"**Now** {held}."
     yield "NOW without it, WITH it; below, P/L of each scenario. Money in the quotes' currency."
 
 

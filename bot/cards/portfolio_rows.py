@@ -98,14 +98,22 @@ def stored_card(
         shown.append(f"- and {more} more")
     known = ("In your book they are:", *shown) if shown else ()
     full = f"No room, {MOST_LEGS} legs is the limit: {listed((leg.text for leg in over), 5)}." if over else ""
-    said: tuple[str, ...] = ()
+    refused: list[str] = []
+    said = [escaped(each, 300) for each in remarks]
     if reading is not None:
-        said = (*_refusals(reading.rejected, "entry"), *_remarks(reading.accepted, "entry"), *reading.notes)
+        refused = _refusals(reading.rejected, "entry")
+        said = [*_remarks(reading.accepted, "entry"), *reading.notes, *said]
     return Card(
         title=title,
         state="info",
         headline=book_title(held),
-        details=(*filter(None, (full,)), *known, *said, *(escaped(each, 300) for each in remarks)),
+        # What was refused first; an empty line ends a list, which would take the next line in.
+        details=(
+            *filter(None, (full,)),
+            *(("Not added:", *(f"- {each}" for each in refused), "") if refused else ()),
+            *known,
+            *(("", *said) if said else ()),
+        ),
     )
 
 

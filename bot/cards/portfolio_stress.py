@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from bot.cards.card import Attachment, Card
 from bot.cards.facts import day
-from bot.cards.portfolio import left_out
 from bot.cards.portfolio_charts import describe, drawable, stress_chart
-from bot.cards.portfolio_words import Market, asof_of, money, money_text, sentence_of
+from bot.cards.portfolio_remarks import left_out
+from bot.cards.portfolio_words import Market, asof_of, money, money_text, sentences_of, worded
 from bot.cards.table import Column, fixed, grouped, known, layout, percent, percent_text, plain
-from bot.cards.text import clean, escaped
+from bot.cards.text import clean, escaped, plural
 from engine.portfolio.result import Analysis, StressLine
 
 _WORST = 5
@@ -28,7 +28,7 @@ def stress_card(analysis: Analysis, market: Market) -> Card:
     return Card(
         title=market.title("Stress of your book", day(analysis.session)),
         state=market.run.state,
-        headline="\n".join(filter(None, (market.note, _headline(worst, analysis.net_liquidation)))),
+        headline="\n".join(filter(None, (market.note, *_headline(worst, analysis)))),
         table="\n\n".join(filter(None, (scenario_table(analysis, market), _worst_table(worst)))),
         sentence=_sentence(worst),
         details=_details(analysis, market),
@@ -86,11 +86,13 @@ def _share(pl: float | None, net: float) -> str:
     return percent(None if number is None else number / net, 5)
 
 
-def _headline(worst: StressLine | None, net: float | None) -> str:
+def _headline(worst: StressLine | None, analysis: Analysis) -> tuple[str, ...]:
     if worst is None:
-        return "Nothing of this book could be revalued"
+        return ("Nothing of this book could be revalued",)
+    net, totals = analysis.net_liquidation, analysis.totals
     share = f", {percent_text((worst.pl or 0.0) / net)} of net liquidation" if net and net > 0 else ""
-    return f"Worst: {escaped(worst.label, 40)}, P/L {money_text(worst.pl)}{share}"
+    held = f"Over {totals.legs - totals.left_out} of {plural(totals.legs, 'leg')}" if totals.left_out else ""
+    return f"Worst: {escaped(worst.label, 40)}, P/L {money_text(worst.pl)}{share}", held
 
 
 def _worst_table(worst: StressLine | None) -> str:
@@ -121,9 +123,9 @@ def _details(analysis: Analysis, market: Market) -> tuple[str, ...]:
     stress = analysis.stress
     return (
         *_frequencies(stress.lines),
-        f"VIX at {fixed(stress.vix, 2)} points ({escaped(stress.vix_source, 120)}).",
+        f"VIX at {fixed(stress.vix, 2)} points ({worded(stress.vix_source, 120)}).",
         *left_out(analysis.positions),
-        *(sentence_of(note) for note in stress.notes),
+        *sentences_of(stress.notes),
         f"Every leg is revalued at once. {escaped(market.benchmark, 10)}% is the move of the benchmark, each "
         "name's by its beta; VIXp the change of the VIX in points, each volatility's in proportion.",
     )
@@ -137,7 +139,7 @@ def _frequencies(lines: Sequence[StressLine]) -> tuple[str, ...]:
         words = f"{escaped(line.label, 40)} {frequency_text(line.frequency)}"
         by_source.setdefault(line.frequency_source, []).append(words)
     return tuple(
-        f"**How often** {'; '.join(words)}" + (f" ({escaped(source, 120)})." if source else ".")
+        f"**How often** {'; '.join(words)}" + (f" ({worded(source, 120)})." if source else ".")
         for source, words in by_source.items()
     )
 

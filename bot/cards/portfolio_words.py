@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.cards.card import TABLE_WIDTH
 from bot.cards.facts import ADVICE, SIMULATED, titled
-from bot.cards.table import MISSING, NOT_APPLICABLE, fixed, known, signed
-from bot.cards.text import clean, dotted, escaped, stamp
+from bot.cards.table import MISSING, NOT_APPLICABLE, dressed, fixed, grouped, known, signed
+from bot.cards.text import clean, dotted, escaped, plural, stamp
 from engine.portfolio.book import Leg
-from engine.portfolio.result import Analysis, LegView, PositionView
+from engine.portfolio.result import Analysis, LegView, PositionView, Totals
 from engine.screen.result import Run
 
 STRATEGIES: dict[str, str] = {
@@ -46,6 +47,7 @@ STRATEGIES: dict[str, str] = {
     "call": "CALL",
     "put": "PUT",
     "shares": "SH",
+    "offset": "OFFS",
 }
 """A strategy without its side -> its code in a table; the card explains those it uses."""
 _PLAIN = ("CALL", "PUT")
@@ -55,6 +57,8 @@ _LEAST = 0.05
 _SIGNED_DECIMALS = 9.95
 _MONEY_WIDTH = 6
 _PART = 0.005
+_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+")
+_COUNTED = re.compile(r"\d+ legs? without ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,34 @@ def quality_text(value: float | None, theta: float | None = None, alpha: float |
     return f" (x{fixed(value, 2, 6)}{'' if whole else ' where known'})"
 
 
+def worded(text: str, limit: int) -> str:
+    """Words of the engine, safe to show, with their numbers in the language in force."""
+    return _NUMBER.sub(lambda found: dressed(found[0]), escaped(text, limit))
+
+
 def sentence_of(note: str) -> str:
     """A remark of the engine as a sentence of its own."""
     text = note.strip().removesuffix(".")
-    return f"{escaped(text[:1].upper() + text[1:], 240)}."
+    return f"{worded(text[:1].upper() + text[1:], 240)}."
+
+
+def sentences_of(notes: Iterable[str]) -> tuple[str, ...]:
+    """The engine's remarks but for the legs that a sum lacks: the card counts and names those itself."""
+    return tuple(sentence_of(note) for note in notes if not _COUNTED.match(note))
+
+
+def reach(totals: Totals, benchmark: str, *, with_pl: bool = True) -> str:
+    """`Sums over 9 of 11 legs; P/L over 8, SPY delta over 7`: how much of the book they hold; empty for all.
+
+    `with_pl` is whether profit and loss stands among the sums.
+    """
+    held = totals.legs - totals.left_out
+    lacking = (
+        ("P/L", totals.without_pl if with_pl else 0),
+        ("Alpha-Theta", totals.without_alpha),
+        (f"{escaped(benchmark, 10)} delta", totals.without_beta),
+    )
+    parts = [f"{name} over {grouped(held - count)}" for name, count in lacking if count]
+    if not totals.left_out and not parts:
+        return ""
+    return "; ".join(filter(None, (f"Sums over {held} of {plural(totals.legs, 'leg')}", ", ".join(parts))))

@@ -24,7 +24,7 @@ from bot.cards.table import (
     signed,
     whole,
 )
-from bot.cards.text import clean, escaped, plural
+from bot.cards.text import clean, escaped, listed, plural
 from engine.relative.pairs import PairDetail, PairRow, Signal, SpreadHistory
 from engine.relative.words import (
     WARNINGS,
@@ -168,15 +168,22 @@ def pairs_csv_card(rows: Sequence[PairRow], screen: Screen, run_id: int) -> Card
 def pairs_line(rows: Sequence[PairRow], before: Mapping[str, Signal]) -> str:
     """What a closing post says of pairs that converge or are broken; empty when there is none.
 
-    `before` holds the signals of the close before by pair: what was known and differed is called new.
+    `before` holds the signals of the close before by pair: what was known and differed is called new, and
+    what was broken then too is only named.
     """
     told = [row for row in rows if row.signal in NEWS]
     told.sort(key=lambda row: (not _is_new(row, before), _urgency(row)))
-    if not told:
-        return ""
-    shown = "; ".join(_news(row, before) for row in told[:_IN_POST])
-    rest = len(told) - _IN_POST
-    return f"**Pairs** {shown}" + (f"; {rest} more in /pairs" if rest > 0 else "")
+    # A pair may stay broken for months: its numbers are no news of the day.
+    stale = [row for row in told if row.signal == before.get(row.pair) == "CORRELATION BROKEN"]
+    fresh = [row for row in told if row not in stale]
+    rest = len(fresh) - _IN_POST
+    names = listed((f"{escaped(row.leg_a)} / {escaped(row.leg_b)}" for row in stale), _IN_POST)
+    parts = (
+        *(_news(row, before) for row in fresh[:_IN_POST]),
+        f"{rest} more in /pairs" if rest > 0 else "",
+        f"broken as before: {names}" if stale else "",
+    )
+    return f"**Pairs** {'; '.join(filter(None, parts))}" if told else ""
 
 
 def spoken(text: str) -> str:
@@ -233,21 +240,27 @@ def _sentence(ordered: Sequence[PairRow], limit: float) -> str:
 
 def _notes(shown: Sequence[PairRow], limit: float, own: Collection[str]) -> tuple[str, ...]:
     """What keeps the others from a verdict, and how to read the table."""
-    odd = [row for row in shown if row.signal in ("CORRELATION BROKEN", "no data")]
-    verdicts = [
-        f"{escaped(row.leg_a)} / {escaped(row.leg_b)}: {spoken(verdict(row))}" for row in odd[:_NOTED]
-    ]
-    rest = len(odd) - _NOTED
     if not shown:
         return ()
+    broken = [_broken(row) for row in shown if row.signal == "CORRELATION BROKEN"]
+    unknown = [row for row in shown if row.signal == "no data"]
+    rest = len(unknown) - _NOTED
     return (
-        *verdicts,
-        *((f"{plural(rest, 'more pair')} broken or without data.",) if rest > 0 else ()),
+        *((f"**Broken** by correlation: {'; '.join(broken)}.",) if broken else ()),
+        *(f"{escaped(row.leg_a)} / {escaped(row.leg_b)}: {spoken(verdict(row))}" for row in unknown[:_NOTED]),
+        *((f"{plural(rest, 'more pair')} without data.",) if rest > 0 else ()),
         *(("\\* a pair of this server.",) if any(row.pair in own for row in shown) else ()),
         f"A, B: IV30/HV252 of the first and the second leg. A-B: the spread; beyond {ratio(limit)} either "
         "way, with a correlation at or above the pair's threshold, CONV (convergence); below it BROKEN.",
         "CORR: daily log returns over 252 sessions. /pairs pair: actions, warnings, history of one pair.",
     )
+
+
+def _broken(row: PairRow) -> str:
+    """`NVDA / AMD 0.62 below 0.80 (0.49 over 60 days)`: the spread stands in the table and means nothing."""
+    recent = "" if row.correlation_60 is None else f" ({ratio(row.correlation_60)} over 60 days)"
+    legs = f"{escaped(row.leg_a)} / {escaped(row.leg_b)}"
+    return f"{legs} {ratio(row.correlation)} below {ratio(row.threshold)}{recent}"
 
 
 def _buttons(shown: Sequence[PairRow], run_id: int, page: int, pages: int) -> tuple[Button, ...]:

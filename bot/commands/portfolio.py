@@ -68,7 +68,9 @@ class Portfolio(commands.Cog):
                 reading = parse_notation(positions, reading_day(self.bot), f"{interaction.id:x}")
                 added = books.add(user_id, reading.legs, now)
                 new = {number for number, _ in added.new}
-                title = f"{plural(len(new), 'leg')} added" if new else "Nothing added"
+                bad = len({each.line for each in reading.rejected})
+                refused = f", {bad} {'entry' if bad == 1 else 'entries'} refused" if bad and new else ""
+                title = f"{plural(len(new), 'leg')} added{refused}" if new else "Nothing added"
                 return outcome(self.bot, user_id, title, new, added.over, reading)
 
             await send_own(interaction, await self.bot.service.desk(work))

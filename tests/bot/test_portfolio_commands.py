@@ -48,7 +48,8 @@ async def offered(world: World, typed: str, who: Any = None) -> list[tuple[str, 
 
 async def test_add_answers_for_each_entry(world: World) -> None:
     text = await told(world, "portfolio add", positions=f"{STRANGLE}; nonsense; -1 ZZZZ 2026-02-20 10P")
-    assert "3 legs added" in text
+    assert "3 legs added, 1 entry refused" in text
+    assert text.index("entry 2: ") < text.index("In your book they are")
     assert "Your book, 3 of 500 legs" in text
     assert "KO short strangle x2: -2 KO 2026-02-20 55P @ 1.05, -2 KO 2026-02-20 65C @ 1.05" in text
     assert "entry 2: the quantity is missing" in text

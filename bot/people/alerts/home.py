@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -12,7 +14,7 @@ from bot.cards.alerts import rules_card
 from bot.cards.card import Card
 from bot.people.alerts.book import MOST_RULES
 from bot.people.alerts.deliveries import Deliveries, Letter
-from bot.people.alerts.rules import News
+from bot.people.alerts.rules import News, Rule, Standing
 
 if TYPE_CHECKING:
     from bot.app import VarianceBot
@@ -51,10 +53,19 @@ async def own_rules(bot: VarianceBot, user_id: int) -> tuple[Card, list[Letter]]
         kept = home.deliveries.undelivered(user_id, "kept")
         failed = home.deliveries.undelivered(user_id, "failed")
         entries, settings = home.alerts.of_person(user_id), home.alerts.settings(user_id)
+        if any(rule.wish.subject == "pair" for rule, _ in entries):
+            pairs = {pair.id for pair in (*bot.service.pairs, *bot.answers.relative.own.everyone())}
+            entries = [_of_pairs(rule, standing, pairs) for rule, standing in entries]
         card = rules_card(entries, MOST_RULES, settings, news_in(kept), news_in(failed), now)
         return card, [*kept, *failed]
 
     return await bot.service.desk(read)
+
+
+def _of_pairs(rule: Rule, standing: Standing, pairs: Collection[str]) -> tuple[Rule, Standing]:
+    """A rule with how it stands, where nobody keeps its pair any more."""
+    gone = rule.wish.subject == "pair" and rule.wish.target not in pairs
+    return rule, replace(standing, unmeasured=gone)
 
 
 def news_in(letters: list[Letter]) -> list[News]:

@@ -125,12 +125,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a rule stands: names beyond its level, until when names cool, names that wait to be told."""
+    """How a rule stands: names beyond its level, until when names cool, names that wait to be told.
+
+    `unmeasured` is a pair that nobody keeps any more.
+    """
 
     beyond: tuple[str, ...] = ()
     cooling: tuple[tuple[str, datetime], ...] = ()
     waiting: tuple[str, ...] = ()
     known: int = 0
+    unmeasured: bool = False
 
 
 @dataclass(frozen=True, slots=True)

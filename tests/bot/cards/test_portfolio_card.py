@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bot.cards.card import TABLE_WIDTH
 from bot.cards.embed import DESCRIPTION_LIMIT, to_message
-from bot.cards.portfolio import PAGE_ROWS, TAGS, UNVALUED, portfolio_card, positions_table
+from bot.cards.portfolio import PAGE_ROWS, TAGS, portfolio_card, positions_table
+from bot.cards.portfolio_remarks import UNVALUED
 from bot.cards.portfolio_words import STRATEGIES, code_of, money
 from bot.cards.table import numbers
 from engine.portfolio.book import Rejected
@@ -39,7 +40,7 @@ def test_the_headline_is_what_the_book_earns_and_where_it_stands() -> None:
     card = portfolio_card(an_analysis(), a_market())
     assert card.headline.splitlines() == [
         "Theta +142/day, Alpha-Theta +188 (x1.32)",
-        "SPY delta -34, P/L +812, correlation 0.52 bound",
+        "SPY delta -34 shares, P/L +812, correlation 0.52 (bound)",
     ]
     assert card.footer.endswith("information, not advice")
     assert "recorded ndx100 · lens quarterly" in card.asof
@@ -58,11 +59,10 @@ def test_a_line_a_position_the_most_urgent_first() -> None:
         "AMZN  3 BuPS   44    +88 +6.1 1.21",
         "GOOGL -1 PUT   44      ? +3.2    ?",
         "SPY   +2 PUT   79   -140 -9.4 1.10",
-        "PEP   +100 SH   - +1,240    0    ?",
+        "PEP   +100 SH   - +1,240    0    -",
     ]
-    assert card.sentence == (
-        "10 positions of 17 legs: 1 EXPIRING, 1 HARVEST, 1 DEFENSE; 2 not valued and in no sum."
-    )
+    assert card.sentence == "10 positions of 17 legs: 1 EXPIRING, 1 HARVEST, 1 DEFENSE."
+    assert card.headline.splitlines()[2] == "Sums over 15 of 17 legs"
 
 
 def test_every_tag_has_its_rule_beside_it_in_the_order_of_the_table() -> None:
@@ -89,19 +89,6 @@ def test_every_reason_without_a_value_has_words() -> None:
         assert f"**Not valued** 1 leg, {words}: \\-1 KO 2026-06-19 60P." in text
 
 
-def test_what_is_not_quoted_is_counted_by_the_way_it_was_marked() -> None:
-    by_model = a_leg("-1 KO 60P", mark_method="model", vol_method="smile")
-    held = [a_position(legs=(by_model, by_model)), a_position("PEP", legs=(a_leg(), by_model))]
-    details = portfolio_card(an_analysis(held), a_market()).details
-    assert "3 legs are marked by the formulas, nobody quotes them." in details
-    assert "3 legs are with a volatility from the smile of their expiration." in details
-
-
-def test_remarks_are_told_once_with_their_names() -> None:
-    held = [a_position(flags=("dividend in 5 days",)), a_position("PEP", flags=("dividend in 5 days",))]
-    assert "Remarks: KO, PEP: dividend in 5 days." in portfolio_card(an_analysis(held), a_market()).details
-
-
 def test_size_and_concentration_warn_with_their_numbers() -> None:
     totals = replace(
         TOTALS, size_warning=True, largest_share=0.073, mean_correlation=0.71, concentration="CONCENTRATED"
@@ -115,8 +102,12 @@ def test_size_and_concentration_warn_with_their_numbers() -> None:
 
 
 def test_nothing_known_is_question_marks_and_never_zero() -> None:
-    card = portfolio_card(an_analysis([nothing_known()], totals=NO_TOTALS), a_market())
-    assert card.headline.splitlines() == ["Theta ?/day, Alpha-Theta ?", "SPY delta ?, P/L ?"]
+    card = portfolio_card(an_analysis([nothing_known()], totals=replace(NO_TOTALS, left_out=31)), a_market())
+    assert card.headline.splitlines() == [
+        "Theta ?/day, Alpha-Theta ?",
+        "SPY delta ? shares, P/L ?",
+        "Sums over 0 of 31 legs",
+    ]
     assert card.table.splitlines()[1].split() == ["ZZZ", "-1", "PUT", "51", "?", "?", "?", "no", "px"]
 
 

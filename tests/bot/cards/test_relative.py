@@ -48,7 +48,7 @@ def test_without_convergence_the_pair_farthest_apart_is_named():
     card = pairs_card([a_pair("KO PEP", 0.1), a_pair("XOM CVX", -0.3), broken()], a_screen(), 7, LIMIT)
     assert card.headline == "0 of 3 pairs in convergence, 1 broken"
     assert card.sentence.startswith("Farthest apart: CVX at 0.83 is 0.30 richer than XOM at 0.53")
-    assert any(line.startswith("JPM / BAC: The pair is broken") for line in card.details)
+    assert "**Broken** by correlation: JPM / BAC 0.62 below 0.85 (0.78 over 60 days)." in card.details
 
 
 def test_a_servers_own_pairs_bear_a_star():
@@ -176,6 +176,16 @@ def test_the_post_names_what_converges_and_what_broke():
 )
 def test_only_another_known_signal_before_makes_news(before, lead):
     assert pairs_line([a_pair(), broken()], before).startswith(lead)
+
+
+def test_a_pair_that_stays_broken_is_only_named():
+    rows = [broken(), a_pair(), broken("NVDA AMD")]
+    before = {row.pair: row.signal for row in rows}
+    assert pairs_line(rows, before) == (
+        "**Pairs** GLD / SLV convergence: spread +0.62, GLD rich (correlation 0.81); "
+        "broken as before: JPM / BAC, NVDA / AMD"
+    )
+    assert pairs_line(rows[:1], before) == "**Pairs** broken as before: JPM / BAC"
 
 
 def test_the_post_names_four_and_counts_the_rest():

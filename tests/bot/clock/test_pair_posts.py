@@ -51,8 +51,7 @@ async def test_the_close_tells_of_a_broken_pair_and_the_open_does_not(street: St
     await street.until(CLOSE)
     opening, closing = street.posts()
     assert line_of(opening) == ""
-    assert line_of(closing).startswith("**Pairs** AAPL / XOM broken: correlation ")
-    assert line_of(closing).endswith(", below 0.99")
+    assert line_of(closing) == "**Pairs** broken as before: AAPL / XOM"
 
 
 async def test_another_signal_than_at_the_close_before_is_new(street: Street) -> None:
@@ -60,9 +59,10 @@ async def test_another_signal_than_at_the_close_before_is_new(street: Street) ->
     assert {row.pair for row in rows} == {"ANYTHING", "STRANGERS"}
     save_pairs(street.bot.service.store, run_id, [replace(row, signal="none") for row in rows])
     await street.until(CLOSE)
-    assert line_of(street.posts()[-1]).startswith("**Pairs** new: AAPL / XOM broken")
+    assert line_of(street.posts()[-1]).startswith("**Pairs** new: AAPL / XOM broken: correlation ")
+    assert line_of(street.posts()[-1]).endswith(", below 0.99")
     await street.until("2026-01-05T21:16:01+00:00")
-    assert line_of(street.posts()[-1]).startswith("**Pairs** AAPL / XOM broken")
+    assert line_of(street.posts()[-1]) == "**Pairs** broken as before: AAPL / XOM"
 
 
 async def test_nothing_is_said_where_nothing_converges_or_broke(
@@ -87,7 +87,7 @@ async def test_each_server_hears_of_its_own_pairs_also_by_rules_of_its_own(stree
     theirs, ours = street.posts(channel)[-1], street.posts()[-1]
     assert "KO / XOM broken" in line_of(theirs)
     assert "below 0,98" in line_of(theirs)
-    assert "AAPL / XOM broken" in line_of(theirs)
+    assert line_of(theirs).endswith("; broken as before: AAPL / XOM")
     assert "KO / XOM" not in ours
     market = street.bot.service.market
     assert market is not None

@@ -57,7 +57,11 @@ async def test_it_is_silent_once_no_server_keeps_it(desk: AlertWorld) -> None:
     pairs = keep(desk)
     await desk.run(pairs=[CALM])
     await desk.add(on=KO_XOM.id, when="breaks")
+    assert "nobody keeps this pair" not in await desk.ask("list")
     pairs.remove(desk.world.guild.id, KO_XOM.id)
     assert await desk.run() == 0
-    assert "correlation breaks" in await desk.ask("list")
+    listed = await desk.ask("list")
+    assert "correlation breaks" in listed
+    assert "silent: nobody keeps this pair any more, so no run measures it" in listed
+    assert "armed" not in listed
     assert desk.letters() == []

@@ -11,13 +11,13 @@ from datetime import date, datetime
 import pandas as pd
 import structlog
 
+from bot.bookmarket import BookMarket, Wanted, known_part, told
 from bot.failures import RunGoneError
 from bot.inputs import SymbolIndex
 from engine.errors import ConfigError, HoldingsError, SnapshotError
 from engine.market.columns import panel_of
 from engine.market.snapshot import (
     SIMULATED,
-    Held,
     HoldingProvider,
     Holdings,
     LiveProvider,
@@ -64,16 +64,6 @@ class Market:
     index: SymbolIndex
     sectors: tuple[str, ...]
     asked: dict[tuple[str, str], Judged] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class BookMarket:
-    """The market a person's book is looked at in: never stored."""
-
-    panel: Panel
-    table: pd.DataFrame | None
-    """What `measure` found; None when the hard gate stopped it."""
-    screen: Screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +128,12 @@ class Screening:
         """A single name as the provider has it now."""
         return self._provider.snapshot([symbol])
 
-    def holding(self, symbols: Sequence[str], held: Held) -> Snapshot:
+    def holding(self, wanted: Wanted, progress: Progress) -> Snapshot:
         """Some names of a live market, with the contracts somebody holds."""
         assert self.live is not None
-        return self.live.snapshot(symbols, None, held)
+        # The benchmark first: without it there is nothing to value the others by.
+        symbols = sorted(wanted.symbols, key=lambda symbol: (symbol != self.rules.benchmark, symbol))
+        return self.live.snapshot(symbols, progress, wanted.contracts)
 
     def holdings(self) -> Holdings:
         """What the operator's own accounts hold. Raises HoldingsError."""
@@ -149,11 +141,13 @@ class Screening:
             raise HoldingsError("This market has no account behind it; a live one with Tastytrade has.")
         return self._provider.holdings()
 
-    def book(self, snapshot: Snapshot, symbols: Sequence[str]) -> BookMarket:
-        """A book's own market, measured and judged as any other."""
-        panel = panel_of(snapshot, self.rules.benchmark)
+    def book(self, snapshot: Snapshot, wanted: Wanted) -> BookMarket:
+        """A book's own market, measured and judged as any other, with a word on what it lacks."""
+        benchmark = self.rules.benchmark
+        panel = panel_of(known_part(snapshot, benchmark), benchmark)
         table = self._measured(panel, self.rules) if panel.benchmark else None
-        return BookMarket(panel, table, self._screen(panel, table, self.rules, symbols))
+        screen = self._screen(panel, table, self.rules, sorted(wanted.symbols))
+        return told(BookMarket(panel, table, screen), wanted, benchmark)
 
     def of_run(self, session: date, kind: Kind, progress: Progress) -> Snapshot:
         """The market of one run. Raises SnapshotError when the provider shows another one."""

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 
 import structlog
 
+from bot.bookmarket import BookMarket, Wanted, instead, too_slow
 from bot.failures import NoMarketError, RunGoneError, TooSlowError
 from bot.inputs import SymbolIndex
-from bot.screening import BookMarket, Judged, Market, Scheduled, Screening, Variant, rules_of
+from bot.screening import Judged, Market, Scheduled, Screening, Variant, rules_of
 from engine.errors import UnknownSymbolError
-from engine.market.snapshot import Held, Holdings, LiveProvider, Provider
+from engine.market.snapshot import Holdings, LiveProvider, Provider
 from engine.panel import Kind
-from engine.portfolio.book import Leg, held_of
+from engine.portfolio.book import Leg
 from engine.record.rows import Realm, realm_of
 from engine.record.store import Counts, Point, Store
 from engine.rules import Listing, Pair, Rules
@@ -32,6 +33,8 @@ REFRESH_DEADLINE = 3600.0
 """The same for a whole run; the sources have a deadline of their own well before."""
 AT_THE_LINE = 4
 """Questions that may wait for a live market at a time."""
+BOOKS_AT_ONCE = 2
+"""Books that sources are asked for at a time: they take minutes, and the line is for runs and names."""
 KEPT_RUNS = 8
 """Stored runs held in memory for buttons of earlier posts."""
 
@@ -67,7 +70,9 @@ class MarketService:
         self._deadline = deadline
         self._live = self._work.live
         self._far = (0, 0)
+        self._asked: dict[Wanted, tuple[int, int]] = {}
         self._line = ThreadPoolExecutor(AT_THE_LINE, thread_name_prefix="line")
+        self._books = ThreadPoolExecutor(BOOKS_AT_ONCE, thread_name_prefix="books")
         self._engine = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._flights: dict[object, asyncio.Future[Any]] = {}
@@ -270,27 +275,39 @@ class MarketService:
     async def book_market(self, legs: Sequence[Leg], extra_symbols: Sequence[str] = ()) -> BookMarket:
         """The market a book is looked at in: the one at hand, or with live sources its names asked for anew.
 
-        The sources are asked for every contract of the book beside those a screen needs. Raises
-        SnapshotError, TooSlowError.
+        The sources are asked for every contract of the book beside those a screen needs; the market at hand
+        stands in where they bring no quotes. Its run's reason says what is lacking. Raises SnapshotError,
+        TooSlowError; what is under way goes on, so that the next question finds it.
         """
         if self._live is None:
             market = await self.ready()
             return BookMarket(market.panel, market.table, market.official.screen)
-        benchmark = self.rules.benchmark
-        symbols = tuple(dict.fromkeys([benchmark, *extra_symbols, *(leg.symbol for leg in legs)]))
-        contracts = held_of(legs)
-        return await self._shared(
-            ("book", symbols, *contracts.items()), lambda: self._book(symbols, contracts)
-        )
+        session, _ = self._live.latest_run()
+        wanted = Wanted.of(legs, (self.rules.benchmark, *extra_symbols), session)
+        try:
+            found = await self._shared(wanted, lambda: self._book(wanted))
+        except TooSlowError:
+            raise too_slow(self._asked.get(wanted)) from None
+        hand = self.market
+        if found.is_quoted or hand is None or hand.table is None:
+            return found
+        return instead(found, BookMarket(hand.panel, hand.table, hand.official.screen))
 
     async def holdings(self) -> Holdings:
         """What the operator's own accounts hold, asked anew. Raises HoldingsError, TooSlowError."""
         return await self._once(object(), self._line, self._work.holdings)
 
-    async def _book(self, symbols: Sequence[str], held: Held) -> BookMarket:
+    async def _book(self, wanted: Wanted) -> BookMarket:
         loop = asyncio.get_running_loop()
-        market = await loop.run_in_executor(self._line, self._work.holding, symbols, held)
-        return await loop.run_in_executor(self._engine, self._work.book, market, symbols)
+
+        def note(done: int, total: int) -> None:
+            self._asked[wanted] = done, total
+
+        try:
+            market = await loop.run_in_executor(self._books, self._work.holding, wanted, note)
+            return await loop.run_in_executor(self._engine, self._work.book, market, wanted)
+        finally:
+            self._asked.pop(wanted, None)
 
     def history(self, symbol: str, screen: Screen) -> list[Point]:
         """Official closes of a name up to the screen's session, oldest first. Reads the disk: at the desk."""
@@ -331,7 +348,7 @@ class MarketService:
         """Let the work under way finish, then close the record; harmless when repeated."""
         if self._live is not None:
             self._live.close()
-        for pool in (self._line, self._engine, self._desk):
+        for pool in (self._line, self._books, self._engine, self._desk):
             pool.shutdown(wait=True, cancel_futures=True)
         self.store.close()
 

@@ -121,6 +121,7 @@ class _Book:
             terminal = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
             terminal.print(sheets.portfolio_sheet(found, added, reading))
         if source.live is not None:
+            _tell_what_lacks(panel)
             leave_without_result(source, screen_of(panel, table, rules))
 
     def _stored(self, panel: Panel, market: Snapshot, database: Path | None) -> IvHistory | None:
@@ -133,6 +134,13 @@ class _Book:
         own = [spelt for leg in self._reading.legs for spelt in spellings(leg.symbol)]
         added = [] if self._symbol is None else spellings(self._symbol)
         return list(dict.fromkeys([self._source.rules.benchmark, "^VIX", *own, *added]))
+
+
+def _tell_what_lacks(panel: Panel) -> None:
+    """Names the sources had no whole answer for, a sentence each."""
+    for symbol, error in zip(panel.symbols, panel.names["provider_error"], strict=True):
+        if isinstance(error, str):
+            typer.echo(f"variance: {symbol}: {error}.", err=True)
 
 
 def _content(file: Path) -> bytes:
@@ -159,6 +167,8 @@ def _today(source: Opened, kept: Snapshot | None) -> date:
 def _asked(source: Opened, legs: Sequence[Leg], symbol: str | None) -> Snapshot:
     """The names of the book from live sources, with every contract it holds."""
     assert source.live is not None
-    names = [source.rules.benchmark, *(leg.symbol for leg in legs), *filter(None, [symbol])]
+    today = source.live.latest_run()[0]
+    own = [leg.symbol for leg in legs if leg.has_value(today)]
+    names = [source.rules.benchmark, *own, *filter(None, [symbol])]
     with screens.progress_bar("asking the sources") as progress:
         return source.live.snapshot(list(dict.fromkeys(names)), progress, held_of(legs))

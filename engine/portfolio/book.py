@@ -45,6 +45,11 @@ class Leg:
         """Whether it is a standard option that can be valued."""
         return self.kind == "option"
 
+    def has_value(self, session: date) -> bool:
+        """Whether a market of `session` could value it: shares and standard options that are not over."""
+        over = self.expiration is not None and self.expiration < session
+        return self.kind in ("shares", "option") and not over
+
     @property
     def text(self) -> str:
         """The leg in plain notation: `-2 KO 2026-12-18 60P @ 1.15`, `100 KO @ 61.2`."""

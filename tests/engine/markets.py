@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -94,18 +95,19 @@ def _quotes(name: Name) -> list[dict[str, object]]:
 def _price(name: Name, days: int, strike: float, right: str) -> float:
     years, vol = days / 365.0, name.vol(days, strike)
     if name.american:
-        return _american(name, days, strike, right, vol)
+        return _american(name.spot, name.carry_yield, days, strike, right, vol)
     forward = name.spot * np.exp((RATE - name.carry_yield) * years)
     return float(black(right.lower(), forward, strike, years, RATE, vol))
 
 
-def _american(name: Name, days: int, strike: float, right: str, vol: float) -> float:
+@cache
+def _american(spot: float, carry: float, days: int, strike: float, right: str, vol: float) -> float:
     today = ql.Date(SESSION.day, SESSION.month, SESSION.year)
     ql.Settings.instance().evaluationDate = today
     count = ql.Actual365Fixed()
-    flat = [ql.YieldTermStructureHandle(ql.FlatForward(today, r, count)) for r in (name.carry_yield, RATE)]
+    flat = [ql.YieldTermStructureHandle(ql.FlatForward(today, r, count)) for r in (carry, RATE)]
     smile = ql.BlackVolTermStructureHandle(ql.BlackConstantVol(today, ql.NullCalendar(), vol, count))
-    process = ql.BlackScholesMertonProcess(ql.QuoteHandle(ql.SimpleQuote(name.spot)), *flat, smile)
+    process = ql.BlackScholesMertonProcess(ql.QuoteHandle(ql.SimpleQuote(spot)), *flat, smile)
     kind = ql.Option.Call if right == "C" else ql.Option.Put
     option = ql.VanillaOption(ql.PlainVanillaPayoff(kind, strike), ql.AmericanExercise(today, today + days))
     option.setPricingEngine(ql.FdBlackScholesVanillaEngine(process, 200, 400))

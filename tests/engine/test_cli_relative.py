@@ -167,6 +167,15 @@ def test_with_the_record_a_spread_is_measured_against_its_own_past(
     assert "(mean +0.20, deviation 0.10 over 24 stored closes)." in out
 
 
+def test_a_database_that_is_not_there_is_not_begun(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
+) -> None:
+    status, out, err = call(capsys, "pairs", "--data", folder, "--database", tmp_path / "typo.db")
+    assert (status, out) == (2, "")
+    assert "--database: there is no such file" in err
+    assert not (tmp_path / "typo.db").exists()
+
+
 def test_a_sector_by_name_or_its_beginning(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     for typed in ("Financials", "fin", "ANCIAL"):
         status, out, err = call(capsys, "sectors", typed, "--data", folder)

@@ -56,6 +56,7 @@ def cases() -> Iterator[Case]:
     yield from _tastytrade()
     yield from _cboe()
     yield from _public()
+    yield from _books()
 
 
 def _yahoo_lines() -> Iterator[Case]:
@@ -293,6 +294,35 @@ def _public() -> Iterator[Case]:
             sees=f"Earnings calendar incomplete: nasdaq: {words}",
             requests=(NASDAQ, 6),
         )
+
+
+def _books() -> Iterator[Case]:
+    """A person's book asked for while a source fails."""
+    words = "server error (5xx) [yahoo]"
+    yield Case(
+        *("yahoo", "a book, 500 for one chain", on(YAHOO, Fault.SERVER_ERROR, f"/options/{VICTIM}")),
+        sees=f"No whole answer for {VICTIM} ({words}).",
+        measured=OTHERS,
+        reason=words,
+        state="degraded",
+        of_a_book=True,
+    )
+    yield Case(
+        *("yahoo", "a book, 429 everywhere", on(YAHOO, Fault.RATE_LIMITED)),
+        sees="No price of SPY is to be had (rate limited (429) [yahoo]).",
+        measured=0,
+        state="aborted",
+        pauses=FIVE,
+        requests=(YAHOO, 4),
+        of_a_book=True,
+    )
+    yield Case(
+        *("tastytrade", "a book, 401 everywhere", on(TASTYTRADE, Fault.UNAUTHORIZED)),
+        sees="tastytrade: credentials refused (401)",
+        choice="tastytrade",
+        requests=(TASTYTRADE, 2),
+        of_a_book=True,
+    )
 
 
 def _results(reply: Any) -> dict[str, Any]:

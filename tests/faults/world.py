@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import stamina
 from pydantic import SecretStr
 from rich.console import Console
 
+from bot.service import MarketService
 from engine.console import screen_table
 from engine.market.columns import panel_of
 from engine.market.live.market import LiveMarket
@@ -22,6 +24,7 @@ from engine.market.live.rules import load_proxies
 from engine.market.live.sources import Choice, chosen_sources
 from engine.market.simulated import SimulatedMarket
 from engine.market.snapshot import Snapshot
+from engine.portfolio.book import Leg
 from engine.record.store import Store
 from engine.rules import Rules, load_rules, load_universe
 from engine.screen.result import Screen
@@ -65,6 +68,8 @@ class Case:
     session: date = SESSION
     extra: tuple[str, ...] = ()
     limits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    of_a_book: bool = False
+    """Whether a person asks for a book that holds every name, instead of the operator for a screen."""
 
     def __str__(self) -> str:
         return f"{self.source}: {self.fault}"
@@ -125,9 +130,13 @@ class World:
         time = VirtualTime(market.asof + timedelta(minutes=20))
         try:
             with _opened(net, folder, time, case, self) as live:
-                found = live.snapshot([*NAMES, *case.extra])
-                screen = run_screen(panel_of(found, self.rules.benchmark), self.rules, universe=None)
-                text = shown(screen, live.troubles())
+                if case.of_a_book:
+                    screen = _of_a_book(live, self.rules, folder / "book.db", market)
+                    text = "\n".join([str(screen.run.reason), *live.troubles()])
+                else:
+                    found = live.snapshot([*NAMES, *case.extra])
+                    screen = run_screen(panel_of(found, self.rules.benchmark), self.rules, universe=None)
+                    text = shown(screen, live.troubles())
                 wrong = [*_judged(case, screen, text, net), *_pause(case, live, time.now())]
         finally:
             net.heal()
@@ -165,6 +174,17 @@ def _opened(net: Loopback, folder: Path, time: VirtualTime, case: Case, world: W
         yield live
     finally:
         live.close()
+
+
+def _of_a_book(live: LiveMarket, rules: Rules, path: Path, market: Snapshot) -> Screen:
+    """What the bot values a book by: shares and the last listed put of every name."""
+    legs = [Leg(symbol, "shares", 100.0) for symbol in NAMES]
+    for symbol in NAMES:
+        last = market.quotes[market.quotes["symbol"] == symbol].iloc[-1]
+        legs.append(Leg(symbol, "option", -1.0, last["expiration"].date(), float(last["strike"]), "P"))
+    with Store.open(path) as store:
+        service = MarketService(live, rules, store, realm="live", universe=NAMES)
+        return asyncio.run(service.book_market(legs)).screen
 
 
 def shown(screen: Screen, troubles: list[str]) -> str:

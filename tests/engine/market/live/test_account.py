@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from engine.errors import HoldingsError
 from engine.market.live.failures import Failure, SourceError
+from engine.portfolio.importers import legs_of_account
 from tests.engine.market.live.tastytrade_tools import book, opened
 from tests.loopback.faults import Edited, Fault
 from tests.loopback.tastytrade import API, Accounts, tastytrade
@@ -54,11 +56,38 @@ async def test_a_worth_that_is_not_told_is_not_known(tmp_path: Path) -> None:
 
 async def test_a_login_without_an_open_account_says_so(tmp_path: Path) -> None:
     async with opened(tmp_path, served(positions={"A1": []}, closed=("A1",))) as (source, _, _):
+        with pytest.raises(HoldingsError, match="no open account for this login"):
+            await source.holdings()
+
+
+async def test_a_balance_that_is_not_found_leaves_the_positions(tmp_path: Path) -> None:
+    handlers = served(positions={"A1": [SHORT_PUT], "A2": [SHARES]}, worth={"A1": "100", "A2": "5"})
+    async with opened(tmp_path, handlers) as (source, net, _):
+        net.fault(API, Fault.NOT_FOUND, "/accounts/A2/balances")
+        found = await source.holdings()
+    assert (found.net_liquidation, len(found.items), found.accounts) == (None, 2, 2)
+
+
+async def test_a_token_that_ends_on_the_way_is_told(tmp_path: Path) -> None:
+    handlers = served(positions={"A1": [SHORT_PUT], "A2": [SHARES]}, worth={"A1": "100"})
+    async with opened(tmp_path, handlers) as (source, net, _):
+        net.fault(API, Fault.UNAUTHORIZED, "/accounts/A2/positions")
         with pytest.raises(SourceError) as refused:
             await source.holdings()
-    assert refused.value.failure is Failure.MISSING_FIELDS
+        asked = net.count(API, "/accounts/A2")
+    assert (refused.value.failure, asked) == (Failure.UNAUTHORIZED, 1)
+    assert "A2" not in str(refused.value)
 
 
+async def test_one_contract_in_two_accounts_stays_two_lots(tmp_path: Path) -> None:
+    bought = SHORT_PUT | {"quantity": "1", "quantity-direction": "Long", "average-open-price": "1.30"}
+    handlers = served(positions={"A1": [SHORT_PUT], "A2": [bought]}, worth={"A1": "1", "A2": "1"})
+    async with opened(tmp_path, handlers) as (source, *_):
+        reading = legs_of_account((await source.holdings()).items)
+    assert [leg.text for leg in reading.legs] == ["-2 KO 2026-06-18 60P @ 1.15", "1 KO 2026-06-18 60P @ 1.3"]
+
+
+@pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize(
     ("fault", "failure"),
     [

@@ -24,6 +24,8 @@ from tests.loopback.server import Loopback
 from tests.loopback.tastytrade import REFRESH, SECRET
 from tests.loopback.yahoo import fresh_yfinance
 
+FAR = date(2026, 9, 18)
+"""A monthly a screen has no use for."""
 LISTINGS = [listing for listing in load_universe(CONFIG) if listing.symbol in ("SPY", "KO", "PEP")]
 
 
@@ -74,6 +76,50 @@ def test_contracts_somebody_holds_are_quoted_as_well(
     # What nobody lists is not asked for, and what the screen wants comes as ever.
     assert set(plain.quotes["expiration"]) | {last} == set(with_held.quotes["expiration"])
     assert last not in set(again.quotes["expiration"])
+
+
+@pytest.mark.parametrize("choice", ["yahoo", "tastytrade"])
+def test_what_has_expired_is_as_if_it_were_not_held(market: Snapshot, tmp_path: Path, choice: Choice) -> None:
+    with opened(market, tmp_path, choice) as live:
+        plain = live.snapshot(["KO"])
+        live.access.traffic[choice].counts.clear()
+        again = live.snapshot(["KO"], held={"KO": frozenset({(date(2026, 4, 28), 60.0)})})
+        # All of it was kept for the screen.
+        assert live.access.traffic[choice].counts["requests"] == 0
+    assert len(again.quotes) == len(plain.quotes)
+
+
+@pytest.mark.parametrize("choice", ["yahoo", "tastytrade"])
+def test_a_chain_kept_for_the_screen_serves_where_it_has_what_is_held(
+    market: Snapshot, tmp_path: Path, choice: Choice
+) -> None:
+    with opened(market, tmp_path, choice) as live:
+        plain = live.snapshot(["KO"])
+        own = plain.quotes[["expiration", "strike"]].iloc[-1]
+        has = (own["expiration"].date(), float(own["strike"]))
+        counts = live.access.traffic[choice].counts
+        for held, requests in (({has}, False), ({has, (has[0], 1.005)}, True), ({has, (FAR, 60.0)}, True)):
+            counts.clear()
+            live.snapshot(["KO"], held={"KO": frozenset(held)})
+            assert bool(counts["requests"]) is requests
+
+
+def test_a_refusal_of_the_name_counts_for_what_is_held_too(market: Snapshot, tmp_path: Path) -> None:
+    with opened(market, tmp_path, "yahoo") as live:
+        live.snapshot(["ZZZZ"])
+        live.access.traffic["yahoo"].counts.clear()
+        found = live.snapshot(["ZZZZ"], held={"ZZZZ": frozenset({(FAR, 50.0)})})
+        assert live.access.traffic["yahoo"].counts["requests"] == 0
+    assert str(found.underlyings["error"].iloc[0]).startswith("unknown symbol")
+
+
+def test_no_name_of_a_book_is_ruled_out_by_a_first_look(market: Snapshot, tmp_path: Path) -> None:
+    too_cheap = load_rules(CONFIG).tuned([("price_min", 100_000.0)])
+    names = ["SPY", "KO", "PEP"]
+    with opened(market, tmp_path, "yahoo", too_cheap) as live:
+        assert live.snapshot(names).quotes.empty
+        quoted = live.snapshot(names, held={"KO": frozenset({(FAR, 60.0)})}).quotes
+    assert set(quoted["symbol"]) == set(names)
 
 
 def test_legs_of_pairs_are_asked_for_whatever_the_first_look_says(market: Snapshot, tmp_path: Path) -> None:

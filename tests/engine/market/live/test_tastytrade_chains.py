@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,31 @@ async def test_morning_settlement_and_odd_contracts_are_left_out(tmp_path: Path)
             await source.chain("KO", ASKED)
     assert NEAR not in {day.date() for day in chain.quotes["expiration"]}
     assert odd.value.failure is Failure.NO_OPTIONS
+
+
+async def test_held_strikes_stay_however_far_and_none_that_settles_in_the_morning(tmp_path: Path) -> None:
+    listed = held("AAPL", {TRADE})
+    far = float(listed["strike"].max()) + 500.0
+
+    def wider(reply: Any) -> Any:
+        for chain in reply["data"]["items"]:
+            for expiry in chain["expirations"]:
+                if expiry["expiration-date"] == FAR.isoformat():
+                    expiry["settlement-type"] = "AM"
+                legs = {side: f"AAPL  260618{side[0].upper()}{far * 1000:08.0f}" for side in ("call", "put")}
+                if expiry["expiration-date"] == TRADE.isoformat():
+                    expiry["strikes"].append({"strike-price": f"{far}"} | legs)
+        return reply
+
+    holds = frozenset({(TRADE, far), (FAR, 250.0), (date(2026, 5, 1), 250.0)})
+    async with opened(tmp_path) as (source, net, _):
+        net.fault(API, Edited(wider), CHAINS)
+        chain = await source.chain("AAPL", replace(ASKED, held={"AAPL": holds}))
+        requests = net.count(API, PRICES)
+    strikes = chain.quotes[chain.quotes["expiration"] == np.datetime64(TRADE, "s")]["strike"]
+    assert strikes.max() == far
+    assert FAR not in set(chain.quotes["expiration"].dt.date)
+    assert requests == 1 + -(-len(chain.quotes) // 100)
 
 
 @pytest.mark.parametrize(

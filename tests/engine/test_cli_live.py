@@ -210,6 +210,27 @@ def test_a_sector_asks_for_its_names_and_is_not_compared_with_the_rest(
 
 
 @pytest.mark.usefixtures("offline")
+def test_a_book_asks_for_its_own_contracts_and_tells_what_lacks(
+    capsys: pytest.CaptureFixture[str], net: Loopback, tmp_path: Path
+) -> None:
+    book = tmp_path / "book.csv"
+    book.write_text(
+        "symbol,expiration,strike,right,quantity,open_price\n"
+        "QQQ,2026-09-18,500,P,-1,12.5\n"
+        "NOSUCH,2026-06-18,50,P,-1,1\n"
+        "DIA,2026-03-20,400,P,-1,1\n"
+    )
+    status, out, err = call(capsys, "portfolio", str(book), "--provider", "yahoo", "--format", "json")
+    found = json.loads(out)
+    assert status == 0
+    by_name = {position["symbol"]: position["legs"][0] for position in found["positions"]}
+    assert by_name["QQQ"]["mark_method"] == "mid"
+    assert by_name["DIA"]["status"] == "expired"
+    assert "variance: NOSUCH: unknown symbol" in err
+    # What has expired costs no request.
+    assert net.count("query2.finance.yahoo.com", "/options/DIA") == 0
+
+
 def test_an_unknown_pair_or_sector_asks_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     for view, kind in (("pairs", "pair"), ("sectors", "sector")):
         status, out, err = call(capsys, view, "nonsense", "--provider", "yahoo")

@@ -216,7 +216,7 @@ def test_a_book_asks_for_its_own_contracts_and_tells_what_lacks(
     book = tmp_path / "book.csv"
     book.write_text(
         "symbol,expiration,strike,right,quantity,open_price\n"
-        "QQQ,2026-09-18,500,P,-1,12.5\n"
+        "SPY,2026-09-18,600,P,-1,12.5\n"
         "NOSUCH,2026-06-18,50,P,-1,1\n"
         "DIA,2026-03-20,400,P,-1,1\n"
     )
@@ -224,7 +224,7 @@ def test_a_book_asks_for_its_own_contracts_and_tells_what_lacks(
     found = json.loads(out)
     assert status == 0
     by_name = {position["symbol"]: position["legs"][0] for position in found["positions"]}
-    assert by_name["QQQ"]["mark_method"] == "mid"
+    assert by_name["SPY"]["mark_method"] == "mid"
     assert by_name["DIA"]["status"] == "expired"
     assert "variance: NOSUCH: unknown symbol" in err
     # What has expired costs no request.

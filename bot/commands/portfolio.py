@@ -21,8 +21,8 @@ from bot.failures import InputError, Reported
 from bot.inputs import MAX_CHOICE_NAME, Choice, choices, ticker
 from bot.people.portfolios import Numbered, Portfolios
 from engine.errors import VarianceError
-from engine.portfolio.importers import legs_of_account, read_book
-from engine.portfolio.notation import parse_notation
+from engine.portfolio.reading.importers import legs_of_account, read_book
+from engine.portfolio.reading.notation import parse_notation
 from engine.portfolio.strategies import group
 
 if TYPE_CHECKING:

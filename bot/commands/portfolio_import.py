@@ -20,7 +20,7 @@ from bot.people.portfolio_draft import DRAFT_FOR, Draft
 from engine.errors import StoreError
 from engine.market.sessions import session_of
 from engine.portfolio.book import MOST_LEGS, Leg, Reading
-from engine.portfolio.importers import LARGEST
+from engine.portfolio.reading.importers import LARGEST
 from engine.portfolio.strategies import group
 
 if TYPE_CHECKING:

@@ -33,9 +33,9 @@ from engine.market.snapshot import Snapshot
 from engine.panel import IvHistory, Panel
 from engine.portfolio.analysis import analyse, fit_of
 from engine.portfolio.book import Leg, held_of
-from engine.portfolio.importers import LARGEST, read_book
 from engine.portfolio.occ import spellings
-from engine.portfolio.typed import symbol_of
+from engine.portfolio.reading.importers import LARGEST, read_book
+from engine.portfolio.reading.typed import symbol_of
 from engine.rules import load_rules
 from engine.screen.measure import measure
 from engine.screen.screen import run_screen, screen_of

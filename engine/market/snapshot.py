@@ -160,7 +160,7 @@ class LiveProvider(Protocol):
 class Holdings:
     """Open positions as the broker's reply has them, of all open accounts together.
 
-    items            a mapping a position (engine.portfolio.importers.legs_of_account reads it)
+    items            a mapping a position (engine.portfolio.reading.importers.legs_of_account reads it)
     net_liquidation  sum over the accounts, in dollars; None when one of them does not tell
     accounts         how many there are
     """

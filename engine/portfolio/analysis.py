@@ -26,15 +26,15 @@ from engine.portfolio.exposure import (
     two_sigma_loss,
 )
 from engine.portfolio.fit import strangle_for
-from engine.portfolio.lots import OFFSET
 from engine.portfolio.occ import spellings
-from engine.portfolio.payoff import extremes
+from engine.portfolio.reading.typed import symbol_of
 from engine.portfolio.result import Analysis, Fit, LegView, PositionView, Totals
 from engine.portfolio.strategies import Position, group
+from engine.portfolio.strategies.lots import OFFSET
+from engine.portfolio.strategies.payoff import extremes
 from engine.portfolio.stress import stress_book
 from engine.portfolio.triage import ShortStrike, TriageFacts, triage
-from engine.portfolio.typed import symbol_of
-from engine.portfolio.valuation import value_book
+from engine.portfolio.value.valuation import value_book
 from engine.portfolio.valued import ValuedBook
 from engine.rules import Rules
 from engine.screen.measure import book_correlation

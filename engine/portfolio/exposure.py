@@ -13,8 +13,8 @@ import numpy as np
 
 from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.panel import Panel
-from engine.portfolio.legprice import leg_values
 from engine.portfolio.result import Spread
+from engine.portfolio.value.leg_price import leg_values
 from engine.portfolio.valued import ValuedBook
 from engine.relative.together import LEAST_COMMON, YEAR, session_returns
 from engine.rules import Rules

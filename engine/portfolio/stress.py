@@ -14,8 +14,8 @@ import pandas as pd
 
 from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.panel import Panel
-from engine.portfolio.legprice import beyond_delta, leg_values
 from engine.portfolio.result import Stress, StressLine, Surface
+from engine.portfolio.value.leg_price import beyond_delta, leg_values
 from engine.portfolio.valued import ValuedBook
 from engine.rules import Rules, Scenario
 

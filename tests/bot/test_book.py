@@ -21,7 +21,7 @@ from bot.failures import InputError, NoMarketError
 from bot.service import MarketService
 from engine.market.simulated import SimulatedMarket
 from engine.portfolio.book import Leg
-from engine.portfolio.notation import parse_notation
+from engine.portfolio.reading.notation import parse_notation
 from engine.record.store import Store
 from engine.rules import Listing, Rules
 from tests.bot.cards.builders import shown

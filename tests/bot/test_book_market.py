@@ -27,8 +27,8 @@ from engine.market.live.sources import Choice, chosen_sources
 from engine.market.simulated import SimulatedMarket
 from engine.market.snapshot import Snapshot
 from engine.portfolio.book import Leg
-from engine.portfolio.notation import parse_notation
-from engine.portfolio.valuation import value_book
+from engine.portfolio.reading.notation import parse_notation
+from engine.portfolio.value.valuation import value_book
 from engine.record.store import Store
 from engine.rules import Listing, load_rules, load_universe
 from tests.loopback.access import CONFIG, VirtualTime, access_to

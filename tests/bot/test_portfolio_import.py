@@ -15,7 +15,7 @@ from bot.buttons import message_of
 from bot.cards.card import Card
 from bot.people.portfolio_draft import DRAFT_FOR
 from engine.portfolio.book import MOST_LEGS
-from engine.portfolio.importers import LARGEST, read_book
+from engine.portfolio.reading.importers import LARGEST, read_book
 from tests.bot.conftest import (
     SESSION,
     Clock,

@@ -378,17 +378,3 @@ def streamer_symbol(contract: str) -> str:
     if not root or rest[6] not in "CP" or not (rest[:6] + rest[7:]).isdigit():
         raise ValueError("no OCC symbol")
     return f".{root}{rest[:7]}{int(rest[7:]) / 1000:.10g}"
-
-
-def occ_symbol(streamed: str) -> str:
-    """The inverse of `streamer_symbol`, padded as OCC does. Raises ValueError for anything else."""
-    head, right, strike = _parted(streamed)
-    return f"{head[1:-6]:<6}{head[-6:]}{right}{round(float(strike) * 1000):08d}"
-
-
-def _parted(streamed: str) -> tuple[str, str, str]:
-    for right in "CP":
-        head, found, strike = streamed.rpartition(right)
-        if found and strike.replace(".", "", 1).isdigit() and head[-6:].isdigit() and len(head) > 7:
-            return head, right, strike
-    raise ValueError("no option symbol of the stream")

@@ -11,7 +11,7 @@ from io import StringIO
 import pytest
 
 from bot.cards.portfolio_csv import COLUMNS, portfolio_csv, portfolio_csv_card
-from engine.portfolio.importers import read_book
+from engine.portfolio.reading.importers import read_book
 from engine.portfolio.result import PositionView
 from tests.bot.cards.books import (
     a_leg,

@@ -20,7 +20,7 @@ from engine.portfolio.exposure import (
     mean_correlation,
     two_sigma_loss,
 )
-from engine.portfolio.valuation import value_book
+from engine.portfolio.value.valuation import value_book
 from engine.portfolio.valued import ValuedBook
 from engine.screen.measure import measure
 from tests.engine.markets import Name

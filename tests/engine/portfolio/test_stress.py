@@ -17,7 +17,7 @@ from engine.panel import Panel
 from engine.portfolio.book import Leg
 from engine.portfolio.result import Stress
 from engine.portfolio.stress import scenario_pl, stress_book, vix_level
-from engine.portfolio.valuation import value_book
+from engine.portfolio.value.valuation import value_book
 from engine.portfolio.valued import ValuedBook
 from engine.rules import Rules, Scenario
 from engine.screen.measure import measure

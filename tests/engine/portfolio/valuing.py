@@ -16,7 +16,7 @@ from engine.market.columns import panel_of
 from engine.market.snapshot import Snapshot
 from engine.panel import Panel
 from engine.portfolio.book import Leg
-from engine.portfolio.valuation import value_book
+from engine.portfolio.value.valuation import value_book
 from engine.portfolio.valued import ValuedBook
 from engine.rules import Rules, load_rules
 from engine.screen.measure import measure

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import HoldingsError
 from engine.market.live.failures import Failure, SourceError
-from engine.portfolio.importers import legs_of_account
+from engine.portfolio.reading.importers import legs_of_account
 from tests.engine.market.live.tastytrade_tools import book, opened
 from tests.loopback.faults import Edited, Fault
 from tests.loopback.tastytrade import API, Accounts, tastytrade

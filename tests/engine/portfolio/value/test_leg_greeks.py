@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.portfolio.leg_greeks import leg_greeks
-from engine.portfolio.leg_vol import STEPS
-from engine.portfolio.net_vol import Options, net_volatility
+from engine.portfolio.value.leg_greeks import leg_greeks
+from engine.portfolio.value.leg_vol import STEPS
+from engine.portfolio.value.net_vol import Options, net_volatility
 from tests.engine.markets import RATE
 from tests.engine.portfolio.valuing import american, european
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import date
 
 from engine.portfolio.book import Leg, Reading
-from engine.portfolio.importers.plain import contract_in
-from engine.portfolio.importers.table import Named, Verdicts, amount, bare, column_name, first, needed
 from engine.portfolio.occ import Contract, contract_of, read_occ
-from engine.portfolio.typed import (
+from engine.portfolio.reading.importers.plain import contract_in
+from engine.portfolio.reading.importers.table import Named, Verdicts, amount, bare, column_name, first, needed
+from engine.portfolio.reading.typed import (
     RefusalError,
     checked_expiration,
     checked_price,

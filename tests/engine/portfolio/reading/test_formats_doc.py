@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.portfolio.importers import LARGEST, MOST_ROWS, read_book
-from engine.portfolio.notation import parse_notation
+from engine.portfolio.reading.importers import LARGEST, MOST_ROWS, read_book
+from engine.portfolio.reading.notation import parse_notation
 
 ASOF = date(2026, 4, 29)
-PAGE = (Path(__file__).parents[3] / "docs" / "portfolio-formats.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "portfolio-formats.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:

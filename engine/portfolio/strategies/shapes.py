@@ -10,8 +10,8 @@ from datetime import date
 from itertools import pairwise
 
 from engine.portfolio.book import CONTRACT_SIZE, Right
-from engine.portfolio.lots import SHARES, Contract, Pool, Side, Sign
-from engine.portfolio.pairing import Spread, both_ways, guarded, nested, opposed, spreads
+from engine.portfolio.strategies.lots import SHARES, Contract, Pool, Side, Sign
+from engine.portfolio.strategies.pairing import Spread, both_ways, guarded, nested, opposed, spreads
 
 RIGHTS: tuple[Right, Right] = ("P", "C")
 SIGNS: tuple[Sign, Sign] = (1, -1)

@@ -6,7 +6,7 @@ from datetime import date
 from typing import NamedTuple
 
 from engine.portfolio.book import Right
-from engine.portfolio.lots import Contract, Pool, Side
+from engine.portfolio.strategies.lots import Contract, Pool, Side
 
 Pairs = list[tuple[float, float, float]]
 """(one, other, how many), places on the line."""

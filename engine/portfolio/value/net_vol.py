@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.arrays import BoolArray, FloatArray, IntArray
-from engine.portfolio.legprice import leg_values
+from engine.portfolio.value.leg_price import leg_values
 from engine.pricing import implied_volatility
 
 _ROUNDS = 12
@@ -66,7 +66,7 @@ class Options:
         )
 
     def values(self, vol: FloatArray, steps: int) -> FloatArray:
-        """Prices at `vol`, early exercise in them wherever it counts (engine.portfolio.legprice)."""
+        """Prices at `vol`, early exercise in them wherever it counts (engine.portfolio.value.leg_price)."""
         legs = (self.spot, self.strike, self.years, self.rate, self.carry, vol, self.is_call, self.american)
         return leg_values(*legs, deep_delta=0.0, steps=steps)
 

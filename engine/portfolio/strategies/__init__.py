@@ -9,8 +9,8 @@ from datetime import date
 from math import fsum
 
 from engine.portfolio.book import CONTRACT_SIZE, Leg
-from engine.portfolio.lots import Found, Lot, Part, Pool
-from engine.portfolio.shapes import STAGES, WORD
+from engine.portfolio.strategies.lots import Found, Lot, Part, Pool
+from engine.portfolio.strategies.shapes import STAGES, WORD
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from engine.market.snapshot import Snapshot
 from engine.panel import Panel
 from engine.portfolio.book import Kind, Leg, Right
 from engine.portfolio.exposure import exposure_of
-from engine.portfolio.valuation import value_book
+from engine.portfolio.value.valuation import value_book
 from engine.portfolio.valued import ValuedBook
 from engine.rules import load_rules
 from engine.screen.measure import measure

@@ -7,9 +7,9 @@ import re
 from datetime import date
 
 from engine.portfolio.book import Leg
-from engine.portfolio.importers.table import Named, amount, first, needed
 from engine.portfolio.occ import Contract, contract_of, read_occ
-from engine.portfolio.typed import (
+from engine.portfolio.reading.importers.table import Named, amount, first, needed
+from engine.portfolio.reading.typed import (
     RefusalError,
     checked_expiration,
     day,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from engine.errors import UnreadableError
 from engine.portfolio.book import FileFormat, Leg, Reading
-from engine.portfolio.importers import plain, schwab, tastytrade
-from engine.portfolio.importers.table import (
+from engine.portfolio.reading.importers import plain, schwab, tastytrade
+from engine.portfolio.reading.importers.table import (
     LARGEST,
     MOST_ROWS,
     Named,
@@ -18,7 +18,7 @@ from engine.portfolio.importers.table import (
     named,
     rows_of,
 )
-from engine.portfolio.importers.tastytrade import legs_of_account
+from engine.portfolio.reading.importers.tastytrade import legs_of_account
 
 __all__ = ["LARGEST", "MOST_ROWS", "UnreadableError", "legs_of_account", "read_book"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.arrays import FloatArray
 from engine.portfolio.book import Leg
-from engine.portfolio.payoff import extremes
+from engine.portfolio.strategies.payoff import extremes
 from tests.engine.portfolio.books import a_book
 
 DECEMBER = date(2026, 12, 18)

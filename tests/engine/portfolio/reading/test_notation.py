@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.portfolio.book import MOST_LEGS, Leg
-from engine.portfolio.notation import parse_notation
+from engine.portfolio.reading.notation import parse_notation
 from tests.engine.portfolio.legs import ASOF, legs
 
 DECEMBER = date(2026, 12, 18)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.portfolio.book import Leg, Reading
-from engine.portfolio.importers import legs_of_account, read_book
+from engine.portfolio.reading.importers import legs_of_account, read_book
 from tests.engine.portfolio.legs import ASOF
 
 EXPORT = (

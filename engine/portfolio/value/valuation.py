@@ -11,13 +11,21 @@ import pandas as pd
 from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.panel import Panel
 from engine.portfolio.book import Kind, Leg
-from engine.portfolio.early import early_exercise
-from engine.portfolio.leg_greeks import leg_greeks
-from engine.portfolio.leg_vol import STEPS, curves_of, forwards_of, leg_volatilities
-from engine.portfolio.net_vol import Options
-from engine.portfolio.quotes import NONE, YEAR, Contracts, Marks, find_contracts, marks_of, two_sided_quote
 from engine.portfolio.result import Status
-from engine.portfolio.underlyings import Underlyings, underlyings_of
+from engine.portfolio.value.early import early_exercise
+from engine.portfolio.value.leg_greeks import leg_greeks
+from engine.portfolio.value.leg_vol import STEPS, curves_of, forwards_of, leg_volatilities
+from engine.portfolio.value.net_vol import Options
+from engine.portfolio.value.quotes import (
+    NONE,
+    YEAR,
+    Contracts,
+    Marks,
+    find_contracts,
+    marks_of,
+    two_sided_quote,
+)
+from engine.portfolio.value.underlyings import Underlyings, underlyings_of
 from engine.portfolio.valued import ValuedBook
 from engine.rules import Rules
 
@@ -37,7 +45,7 @@ def value_book(legs: Sequence[Leg], panel: Panel, table: pd.DataFrame, rules: Ru
     `table` is the measured table of the panel (engine.screen.measure), row order of the panel; IV30 and the
     premium ratios are its own. The mark is the mid, half of the ask where nobody bids, or the price of the
     formulas (also where that half is more than they say, of an ask above 0.10); the volatility that of the
-    leg's quote or a named fallback (engine.portfolio.leg_vol); the greeks those of Black, Scholes and Merton
+    leg's quote or a named fallback (leg_vol); the greeks those of Black, Scholes and Merton
     on the parity forward, with the tree where an American option's |delta| is above the rules' deep_delta;
     with less than a day left theta is the time value left at most. On its day and after the hour of
     settlement an option is worth its intrinsic value. Every fallback is a flag of the leg; what cannot be had

@@ -13,8 +13,8 @@ from math import gcd
 
 from engine.portfolio.book import CONTRACT_SIZE, MOST_LEGS, Accepted, Leg, Reading, Rejected
 from engine.portfolio.occ import Contract, contract_of, read_occ
-from engine.portfolio.packages import Package, Way, package, shared
-from engine.portfolio.typed import (
+from engine.portfolio.reading.packages import Package, Way, package, shared
+from engine.portfolio.reading.typed import (
     RefusalError,
     checked_expiration,
     checked_price,

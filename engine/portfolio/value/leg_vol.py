@@ -9,8 +9,8 @@ import numpy as np
 
 from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.panel import Chains, Panel
-from engine.portfolio.net_vol import Options, net_volatility
-from engine.portfolio.quotes import NONE, YEAR, Contracts, Marks, two_sided_quote
+from engine.portfolio.value.net_vol import Options, net_volatility
+from engine.portfolio.value.quotes import NONE, YEAR, Contracts, Marks, two_sided_quote
 from engine.rules import Rules
 from engine.volatility.implied import AtmReason, atm_volatility, rows_of, two_sided
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.panel import Panel
-from engine.portfolio.early import Dividends
-from engine.portfolio.quotes import NONE
+from engine.portfolio.value.early import Dividends
+from engine.portfolio.value.quotes import NONE
 from engine.relative.together import LEAST_COMMON, YEAR, session_returns
 from engine.rules import Rules
 from engine.volatility.realized import log_returns

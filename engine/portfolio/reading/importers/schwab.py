@@ -6,9 +6,9 @@ import re
 from datetime import date
 
 from engine.portfolio.book import Leg
-from engine.portfolio.importers.plain import contract_in
-from engine.portfolio.importers.table import Named, amount, first, needed
-from engine.portfolio.typed import (
+from engine.portfolio.reading.importers.plain import contract_in
+from engine.portfolio.reading.importers.table import Named, amount, first, needed
+from engine.portfolio.reading.typed import (
     RefusalError,
     checked_expiration,
     option_leg,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.portfolio.book import Leg, Reading
-from engine.portfolio.importers import UnreadableError, read_book
+from engine.portfolio.reading.importers import UnreadableError, read_book
 from tests.engine.portfolio.legs import ASOF, legs
 
 HEADER = "symbol,expiration,strike,right,quantity,open_price"

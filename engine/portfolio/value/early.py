@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import numpy as np
 
 from engine.arrays import BoolArray, FloatArray
-from engine.portfolio.net_vol import Options
-from engine.portfolio.quotes import YEAR
+from engine.portfolio.value.net_vol import Options
+from engine.portfolio.value.quotes import YEAR
 
 
 @dataclass(frozen=True, slots=True)

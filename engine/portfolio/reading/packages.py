@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 from engine.portfolio.book import Right
-from engine.portfolio.typed import RefusalError, right_of
+from engine.portfolio.reading.typed import RefusalError, right_of
 
 Way = Literal["credit", "debit"]
 _STRIKE = re.compile(r"\$?([CP])?\$?([0-9]{1,7}(?:\.[0-9]{0,4})?|\.[0-9]{1,4})([A-Z]{1,5})?")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from engine.errors import UnreadableError
 from engine.portfolio.book import MOST_LEGS, Accepted, FileFormat, Leg, Reading, Rejected
-from engine.portfolio.typed import FORMULA, NOTHING, RefusalError, number, plain
+from engine.portfolio.reading.typed import FORMULA, NOTHING, RefusalError, number, plain
 from engine.symbols import shortened
 from engine.uploads import plain_lines
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.arrays import FloatArray
-from engine.portfolio.legprice import leg_values
+from engine.portfolio.value.leg_price import leg_values
 
 DEEP, STEPS = 0.6, 25
 RATE = 0.04

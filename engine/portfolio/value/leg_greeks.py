@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.arrays import FloatArray
-from engine.portfolio.net_vol import Options
+from engine.portfolio.value.net_vol import Options
 from engine.pricing import Greeks, early_exercise_premium, greeks
 from engine.pricing.black import DAYS_A_YEAR
 

@@ -1,0 +1,1 @@
+"""A book as people type it and as brokers write it."""

@@ -1,0 +1,1 @@
+"""What a leg is worth on a market: its quote, its volatility, its price and its greeks."""

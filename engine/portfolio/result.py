@@ -143,7 +143,7 @@ class StressLine:
     move        of the benchmark, fraction; vol_points of its volatility index, in points (15.0)
     pl          change of the book's worth at once, money; None when nothing could be revalued
     frequency   share of days with such a move, fraction; `frequency_source` says over which days
-    worst       legs that lose most, (text of the leg, money), worst first
+    worst       contracts that lose most, (their text, money), worst first; lots of one are added up
     """
 
     label: str

@@ -6,7 +6,7 @@ The decision behind the figures is docs/decisions/0017-stress.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -186,9 +186,21 @@ def _surface(valued: ValuedBook, known: BoolArray, vix: float, rules: Rules) -> 
 
 
 def _worst(valued: ValuedBook, pl: FloatArray) -> tuple[tuple[str, float], ...]:
-    losing = np.flatnonzero(pl < -HALF_CENT)
-    order = losing[np.argsort(pl[losing], kind="stable")][:WORST_LEGS]
-    return tuple((valued.legs[leg].text, float(pl[leg])) for leg in order)
+    """Contracts that lose most, lots of one contract added up."""
+    lots: dict[tuple[object, ...], list[int]] = {}
+    for place in np.flatnonzero(np.isfinite(pl)).tolist():
+        leg = valued.legs[place]
+        lots.setdefault((leg.symbol, leg.kind, leg.expiration, leg.strike, leg.right), []).append(place)
+    sums = [(places, float(pl[places].sum())) for places in lots.values()]
+    losing = sorted((each for each in sums if each[1] < -HALF_CENT), key=lambda each: each[1])
+    return tuple((_lots_text(valued, places), loss) for places, loss in losing[:WORST_LEGS])
+
+
+def _lots_text(valued: ValuedBook, places: Sequence[int]) -> str:
+    legs = [valued.legs[place] for place in places]
+    prices = {leg.open_price for leg in legs}
+    price = legs[0].open_price if len(prices) == 1 else None
+    return replace(legs[0], quantity=sum(leg.quantity for leg in legs), open_price=price).text
 
 
 # --- how often ---------------------------------------------------------------------------------

@@ -349,8 +349,8 @@ def _told(name: str, ratios: Sequence[float], price: float | None, way: Way | No
     """What the reader should check of a package: which of its legs are sold, and that the price is shared."""
     sides = " ".join(f"{ratio:+g}" for ratio in ratios)
     if price is None:
-        return f"{name} {sides}"
-    return f"{name} {sides}, package price {price:.8g} {way}, shared over its legs: exact as a whole"
+        return f"{name} ({sides} each)"
+    return f"{name} ({sides} each), package price {price:.8g} {way}, shared over its legs: exact as a whole"
 
 
 def _whole(

@@ -226,9 +226,17 @@ def test_all_scenarios_in_order_with_their_worst_legs_and_frequency() -> None:
     assert stress.lines[2].pl == 0.0
 
 
+def test_lots_of_one_contract_lose_together() -> None:
+    lots = [replace(option(37, 95, "P", -1), open_price=price) for price in (1.0, 2.0)]
+    (worst,) = stressed(lots).lines[0].worst
+    (alone,) = stressed(lots[:1]).lines[0].worst
+    assert worst == ("-2 AAA 2026-06-05 95P", pytest.approx(2 * alone[1]))
+    assert alone[0] == "-1 AAA 2026-06-05 95P @ 1"
+
+
 def test_less_than_half_a_cent_is_no_loss_and_a_book_without_value_has_no_past() -> None:
-    stress = stressed([shares(0.0009), shares(-1.0)])
-    assert stress.lines[0].worst == ()
+    assert stressed([shares(0.0009)]).lines[0].worst == ()
+    stress = stressed([shares(-1.0)])
     assert stress.lines[3].worst == (("-1 AAA", pytest.approx(-3.0)),)
     assert stress.notes
     assert not [note for note in stressed([]).notes if note.startswith("Of the last")]

@@ -89,6 +89,8 @@ class VarianceBot(commands.Bot):
         self.command_ids: Ids = {}
         self.offers_exact = True
         """Whether a word typed in full is still offered; see bot.demo."""
+        self.mentions_commands = True
+        """Whether a mention of a command is shown as its name; see bot.demo."""
         self.started = datetime.min.replace(tzinfo=UTC)
         self.metrics = Metrics(now)
         self.servers = Guilds(service.store)

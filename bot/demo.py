@@ -173,6 +173,8 @@ async def _play(
     )
     # The page's composer takes the highlighted suggestion at every Enter and so would never send.
     bot.offers_exact = False
+    # It also shows a mention of a command as it is written.
+    bot.mentions_commands = False
     market = None if simulated else await bot.service.refresh()
     try:
         async with simcord.run(bot, settle_timeout=SETTLE, check_errors=False) as env:

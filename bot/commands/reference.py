@@ -73,7 +73,7 @@ class Reference(commands.Cog):
             if isinstance(command, app_commands.ContextMenu):
                 continue
             parts = command.commands if isinstance(command, app_commands.Group) else [command]
-            number = self.bot.command_ids.get(command.name)
+            number = self.bot.command_ids.get(command.name) if self.bot.mentions_commands else None
             mentions = [
                 f"</{part.qualified_name}:{number}>" if number else f"/{part.qualified_name}"
                 for part in parts

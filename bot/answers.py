@@ -14,6 +14,7 @@ from bot.cards.history import HistoryPoint
 from bot.cards.method import method_card
 from bot.cards.name import vrp_card, why_card
 from bot.cards.people import ranked_card
+from bot.cards.portfolio_rows import EMPTY
 from bot.cards.relative import pairs_line
 from bot.cards.screen import post_card, screen_card
 from bot.cards.table import numbers as dressed_as
@@ -219,7 +220,7 @@ class Answers:
             return judged
         held = [] if user_id is None else await self.service.desk(lambda: self.portfolios.legs(user_id))
         if not held:
-            raise InputError("Your book is empty; /portfolio add or /portfolio import puts positions in it.")
+            raise InputError(EMPTY)
         return await self.service.beside(judged, [leg for _, leg in held])
 
     async def _draw(self, work: Callable[[], Card]) -> Card:

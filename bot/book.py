@@ -15,6 +15,7 @@ from bot.cards.card import Card
 from bot.cards.portfolio import BookCard, portfolio_card
 from bot.cards.portfolio_csv import portfolio_csv_card
 from bot.cards.portfolio_fit import fit_card
+from bot.cards.portfolio_rows import EMPTY
 from bot.cards.portfolio_stress import stress_card
 from bot.cards.portfolio_words import Market
 from bot.failures import InputError, NoMarketError
@@ -26,7 +27,6 @@ from engine.portfolio.result import Analysis
 from engine.screen.result import Screen
 
 T = TypeVar("T")
-EMPTY = "Your book is empty; /portfolio add puts positions in it."
 
 
 class BookAnswers:

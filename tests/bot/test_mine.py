@@ -38,7 +38,7 @@ def runs_of(world: World) -> int:
 async def test_an_empty_book_is_one_sentence(world: World) -> None:
     answer = await world.ask("screen", mine=True)
     assert answer.ephemeral
-    assert "Your book is empty; /portfolio add or /portfolio import" in text_of(answer)
+    assert "Your book is empty; /portfolio add and /portfolio import" in text_of(answer)
 
 
 async def test_names_that_move_with_the_book_do_not_pass(world: World) -> None:

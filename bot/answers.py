@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -124,7 +122,7 @@ class Answers:
         """The ranked list; a watchlist is that of `user_id`. Raises InputError when it is empty."""
         scope = await self._own(scope, user_id)
         judged = await self._beside(await self.service.screen(profile, lens), scope, user_id)
-        return await self._draw(lambda: _screen_page(judged, 0, scope))
+        return await self.service.desk(lambda: _screen_page(judged, 0, scope))
 
     async def page(self, run_id: int, argument: str, user_id: int | None = None) -> Card:
         """Another page of a list: `argument` is `page|scope` (bot.cards.screen)."""
@@ -133,7 +131,7 @@ class Answers:
         judged = Judged(run_id, await self.service.stored(run_id))
         judged = await self._beside(judged, scope, user_id)
         page = int(number) if number.isdecimal() else 0
-        return await self._draw(lambda: _screen_page(judged, page, scope))
+        return await self.service.desk(lambda: _screen_page(judged, page, scope))
 
     async def vrp(self, symbol: str, run_id: int | None = None) -> Card:
         """One name with its chart."""
@@ -144,7 +142,7 @@ class Answers:
             points = service.history(symbol, judged.screen)
             return vrp_card(row, judged.screen.run, judged.run_id, [_point(point) for point in points])
 
-        return await self._draw(draw)
+        return await self.service.desk(draw)
 
     async def why(self, symbol: str, run_id: int | None = None, user_id: int | None = None) -> Card:
         """Every gate of one name, of `KO+mine` the one beside the book of `user_id` too."""
@@ -153,18 +151,18 @@ class Answers:
         if own == MINE:
             beside = (await self._beside(judged, Scope(mine=True), user_id)).screen
             row = beside.find(symbol) or row
-        return await self._draw(lambda: why_card(row, judged.screen.run, judged.run_id))
+        return await self.service.desk(lambda: why_card(row, judged.screen.run, judged.run_id))
 
     async def csv(self, run_id: int, scope: Scope, user_id: int | None = None) -> Card:
         """The whole run as a file."""
         scope = await self._own(scope, user_id)
         judged = Judged(run_id, await self.service.stored(run_id))
         screen = (await self._beside(judged, scope, user_id)).screen
-        return await self._draw(lambda: _csv_card(scope.narrow(screen), run_id, scope))
+        return await self.service.desk(lambda: _csv_card(scope.narrow(screen), run_id, scope))
 
     async def method(self, word: str | None) -> Card:
         """Formula and source of a metric, or the overview."""
-        return await self._draw(lambda: method_card(word))
+        return await self.service.desk(lambda: method_card(word))
 
     async def post(self) -> Card:
         """The scheduled post of the market at hand."""
@@ -203,7 +201,7 @@ class Answers:
                 )
                 return _narrowed(card, scope)
 
-        return await self._draw(draw)
+        return await self.service.desk(draw)
 
     async def _own(self, scope: Scope, user_id: int | None) -> Scope:
         """The scope with the names of the person who asks, when it is a watchlist."""
@@ -222,11 +220,6 @@ class Answers:
         if not held:
             raise InputError(EMPTY)
         return await self.service.beside(judged, [leg for _, leg in held])
-
-    async def _draw(self, work: Callable[[], Card]) -> Card:
-        # A worker thread has a context of its own; the language of numbers is in the asker's.
-        context = copy_context()
-        return await self.service.desk(lambda: context.run(work))
 
 
 def _screen_page(judged: Judged, page: int, scope: Scope) -> Card:

@@ -5,8 +5,7 @@ Nothing here is kept, logged or shared: the legs come with the question and go w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextvars import copy_context
+from collections.abc import Sequence
 from typing import TypeVar
 
 import pandas as pd
@@ -45,12 +44,12 @@ class BookAnswers:
         Raises InputError for an empty book, NoMarketError when the market was stopped.
         """
         analysis, market = await self._analysis(legs, net_liquidation)
-        return await self._draw(lambda: portfolio_card(analysis, market, page))
+        return await self.service.desk(lambda: portfolio_card(analysis, market, page))
 
     async def stress(self, legs: Sequence[Leg], net_liquidation: float | None) -> Card:
         """The scenarios of the rules with the picture. Raises as `show`."""
         analysis, market = await self._analysis(legs, net_liquidation)
-        return await self._draw(lambda: stress_card(analysis, market))
+        return await self.service.desk(lambda: stress_card(analysis, market))
 
     async def fit(self, symbol: str, legs: Sequence[Leg], net_liquidation: float | None) -> Card:
         """What a standard strangle in `symbol` would do to the book, which may be empty.
@@ -60,12 +59,12 @@ class BookAnswers:
         panel, table, market = await self._market(legs, (symbol,))
         rules = self.service.rules
         found = await self.service.engine(lambda: fit_of(symbol, legs, panel, table, rules, net_liquidation))
-        return await self._draw(lambda: fit_card(found, market))
+        return await self.service.desk(lambda: fit_card(found, market))
 
     async def csv(self, legs: Sequence[Leg], net_liquidation: float | None) -> Card:
         """Every leg with its numbers as a file. Raises as `show`."""
         analysis, market = await self._analysis(legs, net_liquidation)
-        return await self._draw(lambda: portfolio_csv_card(analysis, market))
+        return await self.service.desk(lambda: portfolio_csv_card(analysis, market))
 
     async def _analysis(self, legs: Sequence[Leg], net_liquidation: float | None) -> tuple[Analysis, Market]:
         if not legs:
@@ -85,8 +84,3 @@ class BookAnswers:
         rules = self.service.rules
         limit = rules.portfolio.position_size_percent / 100.0
         return found.panel, found.table, Market(screen.run, rules.benchmark, limit)
-
-    async def _draw(self, work: Callable[[], T]) -> T:
-        # A worker thread has a context of its own; the language of numbers is in the asker's.
-        context = copy_context()
-        return await self.service.desk(lambda: context.run(work))

@@ -5,8 +5,7 @@ Both come from the measured table behind the screen; nothing is measured a secon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import copy_context
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar
@@ -82,12 +81,12 @@ class RelativeAnswers:
         """Every pair a server has."""
         base, rows = await self._rows(await self.known(guild_id), run_id)
         own, limit = self._own_ids(rows), self._limit
-        return await self._draw(lambda: pairs_card(rows, base.screen, base.run_id, limit, own, page))
+        return await self.service.desk(lambda: pairs_card(rows, base.screen, base.run_id, limit, own, page))
 
     async def pairs_csv(self, guild_id: int | None, run_id: int) -> Card:
         """The same as a file."""
         base, rows = await self._rows(await self.known(guild_id), run_id)
-        return await self._draw(lambda: pairs_csv_card(rows, base.screen, base.run_id))
+        return await self.service.desk(lambda: pairs_csv_card(rows, base.screen, base.run_id))
 
     async def pair(self, typed: str, guild_id: int | None, run_id: int | None = None) -> Card:
         """One pair with its history. Raises InputError naming what there is."""
@@ -102,19 +101,19 @@ class RelativeAnswers:
             view = _view(rows[0], base, store, realm, own)
             return pair_card(view, base.screen, base.run_id, self._limit)
 
-        return await self._draw(draw)
+        return await self.service.desk(draw)
 
     async def sectors(self, run_id: int | None = None) -> Card:
         """Every sector with enough names, the richest first."""
         base = await self._base(run_id)
         reports, small = await self._sectors(base)
-        return await self._draw(lambda: sectors_card(reports, small, base.screen, base.run_id))
+        return await self.service.desk(lambda: sectors_card(reports, small, base.screen, base.run_id))
 
     async def sector(self, typed: str, run_id: int | None = None) -> Card:
         """One sector, name by name. Raises InputError when there is none such, or it has too few names."""
         base, rules = await self._base(run_id), self.service.rules
         if base.table is None:
-            return await self._draw(lambda: stopped(base.screen, base.run_id, "Sector"))
+            return await self.service.desk(lambda: stopped(base.screen, base.run_id, "Sector"))
         found, few = await self._sectors(base)
         reports = {each.sector: each for each in found}
         small = {each.sector: each.n for each in few if each.sector is not None}
@@ -126,7 +125,7 @@ class RelativeAnswers:
                 f"comparison takes. Sectors that have them: {listed(reports, 12) or 'none'}."
             )
         scope = f"all/{name}"
-        return await self._draw(lambda: sector_card(reports[name], base.screen, base.run_id, scope))
+        return await self.service.desk(lambda: sector_card(reports[name], base.screen, base.run_id, scope))
 
     async def news(self, run_id: int, run: Run, guild_id: int | None) -> PairNews:
         """What a server's closing post may say of pairs; `run_id` is the official run that measured them.
@@ -175,11 +174,6 @@ class RelativeAnswers:
         wanted = {pair.id for pair in pairs}
         kept = await self.service.desk(lambda: stored_pairs(self.service.store, base.run_id))
         return base, tuple(row for row in kept if row.pair in wanted)
-
-    async def _draw(self, work: Callable[[], T]) -> T:
-        # A worker thread has a context of its own; the language of numbers is in the asker's.
-        context = copy_context()
-        return await self.service.desk(lambda: context.run(work))
 
 
 _SPOKEN = {"vrp_structural": "IV30/HV90", "structural_252": "IV30/HV252"}

@@ -6,7 +6,9 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -254,10 +256,8 @@ class MarketService:
 
     def _has_now(self, symbol: str, live: LiveProvider) -> bool:
         """Whether the market at hand answers for a name as well as a question to the sources would."""
-        if self.market is None:
-            return False
-        screen = self.market.official.screen
-        return screen.find(symbol) is not None and live.is_current(screen.run.asof)
+        screen = None if self.market is None else self.market.official.screen
+        return screen is not None and screen.find(symbol) is not None and live.is_current(screen.run.asof)
 
     async def _looked_up(self, symbol: str) -> tuple[Row, Judged]:
         """The short way: one name, asked for by itself. Raises UnknownSymbolError, SnapshotError."""
@@ -341,8 +341,8 @@ class MarketService:
         return await self._once(object(), self._engine, work)
 
     async def desk(self, work: Callable[[], T]) -> T:
-        """Reading or drawing, off the event loop."""
-        return await self._once(object(), self._desk, work)
+        """Reading or drawing, off the event loop, in the asker's context (the language of numbers)."""
+        return await self._once(object(), self._desk, partial(copy_context().run, work))
 
     def close(self) -> None:
         """Let the work under way finish, then close the record; harmless when repeated."""

@@ -17,6 +17,7 @@ from engine.panel import Panel
 from engine.portfolio.book import Leg, Rejected
 from engine.portfolio.exposure import (
     Exposure,
+    Parts,
     book_returns,
     concentration,
     exposure_of,
@@ -41,8 +42,6 @@ from engine.screen.measure import book_correlation
 from engine.screen.result import Gate, Screen
 from engine.screen.screen import screen_of
 
-Parts = Sequence[tuple[int, float]]
-"""Index of a leg in the book and the quantity of it that is meant."""
 CLOSED = "long and short lots of one contract close each other: nothing is left open"
 
 
@@ -61,7 +60,19 @@ def analyse(
     with the reason, and out of every sum.
     """
     valued = value_book(legs, panel, table, rules)
-    positions = [_position(each, valued, rules, net_liquidation) for each in _grouped(legs, panel.session)]
+    return _analysed(valued, panel, table, rules, net_liquidation, rejected)
+
+
+def _analysed(
+    valued: ValuedBook,
+    panel: Panel,
+    table: pd.DataFrame,
+    rules: Rules,
+    net_liquidation: float | None,
+    rejected: tuple[Rejected, ...] = (),
+) -> Analysis:
+    grouped = _grouped(valued.legs, panel.session)
+    positions = [_position(each, valued, rules, net_liquidation) for each in grouped]
     stress = stress_book(valued, panel, table, rules)
     largest = largest_position(valued, dict(stress.losses), net_liquidation)
     totals = _totals(valued, panel, rules, len(positions), largest)
@@ -93,13 +104,14 @@ def fit_of(
     no correlation, and that gate is not asked. Without a strangle only `before` and the reason are given.
     The name is found as a leg's is, whichever way the market spells it (BRK.B or BRK-B, ^SPX or SPX).
     """
-    before = analyse(legs, panel, table, rules, net_liquidation)
+    valued = value_book(legs, panel, table, rules)
+    before = _analysed(valued, panel, table, rules, net_liquidation)
     own = symbol_of(symbol)
     listed = next((name for name in spellings(own) if name in panel.symbols), symbol)
     strangle, reason = strangle_for(listed, panel, table, rules)
     strangle = tuple(replace(leg, symbol=own) for leg in strangle)
     place = {name: row for row, name in enumerate(panel.symbols)}.get(listed)
-    returns = book_returns(value_book(legs, panel, table, rules), panel) if legs else None
+    returns = book_returns(valued, panel) if legs else None
     gates, correlation = _gates(place, panel, table, rules, returns)
     if not strangle:
         return _fit(symbol, reason, before, None, None, correlation, gates)

@@ -16,7 +16,7 @@ from engine.panel import Panel
 from engine.portfolio.result import Spread
 from engine.portfolio.value.leg_price import leg_values
 from engine.portfolio.valued import ValuedBook
-from engine.relative.together import LEAST_COMMON, YEAR, session_returns
+from engine.relative.together import YEAR, correlations, session_returns
 from engine.rules import Rules
 
 Parts = Sequence[tuple[int, float]]
@@ -170,25 +170,10 @@ def mean_correlation(valued: ValuedBook, panel: Panel) -> float | None:
     rows, _ = _rows(valued)
     if len(rows) < 2:
         return None
-    pairs = _correlations(session_returns(panel.prices, rows.tolist())[:, -YEAR:])
+    pairs = correlations(session_returns(panel.prices, rows.tolist())[:, -YEAR:])
     each = pairs[np.triu_indices(len(rows), 1)]
     each = each[np.isfinite(each)]
     return float(each.mean()) if len(each) else None
-
-
-def _correlations(returns: FloatArray) -> FloatArray:
-    """Every pair at once, (names, names), over the days both have; NaN with too few, or without a move."""
-    known = np.isfinite(returns)
-    days = known.astype(np.float64)
-    x = np.where(known, returns, 0.0)
-    count = days @ days.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own, squares = x @ days.T, (x * x) @ days.T
-        mean = own / count
-        spread = squares - own * mean
-        found = (x @ x.T - own * mean.T) / np.sqrt(spread * spread.T)
-    usable = (count >= LEAST_COMMON[YEAR]) & (spread > 0) & (spread.T > 0)
-    return np.where(usable, np.clip(found, -1.0, 1.0), np.nan)
 
 
 def concentration(mean: float | None, rules: Rules) -> Spread | None:

@@ -33,3 +33,18 @@ def correlation(one: FloatArray, other: FloatArray, window: int) -> float | None
     x, y = x - x.mean(), y - y.mean()
     scale = float(np.sqrt((x @ x) * (y @ y)))
     return None if scale == 0 else float(np.clip((x @ y) / scale, -1.0, 1.0))
+
+
+def correlations(returns: FloatArray) -> FloatArray:
+    """Every pair of a year of returns, (names, names), as `correlation` has one; NaN where that has none."""
+    known = np.isfinite(returns)
+    days = known.astype(np.float64)
+    x = np.where(known, returns, 0.0)
+    count = days @ days.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own, squares = x @ days.T, (x * x) @ days.T
+        mean = own / count
+        spread = squares - own * mean
+        found = (x @ x.T - own * mean.T) / np.sqrt(spread * spread.T)
+    usable = (count >= LEAST_COMMON[YEAR]) & (spread > 0) & (spread.T > 0)
+    return np.where(usable, np.clip(found, -1.0, 1.0), np.nan)

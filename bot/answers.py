@@ -23,7 +23,7 @@ from bot.people.watchlists import Watchlists
 from bot.relative import RelativeAnswers
 from bot.screening import Judged
 from bot.service import MarketService
-from engine.record.store import Point
+from engine.record.series import Point
 from engine.screen.result import Row, Screen
 
 UNIVERSES = {"all": "", "equities": "equity", "etfs": "etf"}

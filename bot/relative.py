@@ -24,7 +24,8 @@ from bot.service import MarketService
 from engine.panel import Panel
 from engine.record.pairs import spread_history, stored_pairs
 from engine.record.rows import Realm
-from engine.record.store import Store, official_closes
+from engine.record.series import official_closes
+from engine.record.store import Store
 from engine.relative.pairs import WITHOUT_EARNINGS, PairRow, Signal, measure_pairs, pair_detail
 from engine.relative.sectors import (
     SectorReport,
@@ -34,8 +35,8 @@ from engine.relative.sectors import (
     small_sectors,
 )
 from engine.rules import Pair
-from engine.screen.glossary import METRICS
 from engine.screen.result import Run, Screen
+from engine.screen.stored import table_of
 
 T = TypeVar("T")
 
@@ -162,7 +163,7 @@ class RelativeAnswers:
             return _Base(market.official.run_id, market.official.screen, market.table, market.panel)
         assert run_id is not None
         screen = await self.service.stored(run_id)
-        table = None if screen.run.state == "aborted" else await self.service.desk(lambda: _table_of(screen))
+        table = None if screen.run.state == "aborted" else await self.service.desk(lambda: table_of(screen))
         return _Base(run_id, screen, table, None)
 
     async def _rows(self, pairs: Sequence[Pair], run_id: int | None) -> tuple[_Base, tuple[PairRow, ...]]:
@@ -202,12 +203,6 @@ def find_pair(typed: str, pairs: Sequence[Pair]) -> Pair:
 def _folded(text: str) -> str:
     """Only what a word cannot do without: `gld / slv` is `GLD/SLV`."""
     return "".join(character for character in text.casefold() if character.isalnum() or character in ".^")
-
-
-def _table_of(screen: Screen) -> pd.DataFrame:
-    """A stored run as `measure` had it, as far as the record keeps it."""
-    rows = [{**row.values, "symbol": row.symbol, "flags": row.flags} for row in screen.rows]
-    return pd.DataFrame(rows, columns=["symbol", "flags", *(metric.column for metric in METRICS)])
 
 
 def _view(row: PairRow, base: _Base, store: Store, realm: Realm, own: bool) -> PairView:

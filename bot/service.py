@@ -22,7 +22,8 @@ from engine.market.snapshot import Holdings, LiveProvider, Provider
 from engine.panel import Kind
 from engine.portfolio.book import Leg
 from engine.record.rows import Realm, realm_of
-from engine.record.store import Counts, Point, Store
+from engine.record.series import Point
+from engine.record.store import Counts, Store
 from engine.rules import Listing, Pair, Rules
 from engine.screen.result import Row, Run, Screen
 

@@ -11,7 +11,8 @@ import numpy as np
 from sqlite_utils import Database
 
 from engine.record.rows import Realm
-from engine.record.store import Store, official_closes
+from engine.record.series import official_closes
+from engine.record.store import Store
 from engine.relative.pairs import PairRow, SpreadHistory
 
 _COLUMNS = tuple(field.name for field in fields(PairRow))

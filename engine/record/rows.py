@@ -77,6 +77,11 @@ class Packed:
     verdicts: list[tuple[Plain, ...]]
 
 
+def quoted(columns: Sequence[str], table: str = "") -> str:
+    """Column names for the text of a statement; only names of this package ever go there."""
+    return ", ".join(f'{table}"{column}"' for column in columns)
+
+
 def realm_of(run: Run, realm: Realm) -> Realm:
     """The realm a run is kept in: a simulated source is simulated whatever it is announced as."""
     return "simulated" if run.simulated else realm

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,30 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import numpy as np
 from sqlite_utils import Database, Migrations
 
-from engine.arrays import FloatArray
 from engine.errors import StoreError
 from engine.panel import IvHistory, Kind
-from engine.record import rows
+from engine.record import rows, series
 from engine.record.connection import open_reader, open_writer, telling
 from engine.record.migrations import upgrade
-from engine.record.rows import Packed, Realm, RunInfo
-from engine.screen.result import Row, Screen, Value
+from engine.record.rows import Packed, Realm, RunInfo, quoted
+from engine.record.series import HISTORY_COLUMNS, Point
+from engine.screen.result import Row, Screen
 
 T = TypeVar("T")
-
-FEW_NAMES = 50
-"""Up to so many names are looked up one by one; beyond it a run's whole IV30 column is read."""
-
-HISTORY_COLUMNS = ("iv30", "hv30", "hv90", "vrp_structural", "vrp_tactical", "passed")
-_SERIES_COLUMNS = frozenset(rows.METRIC_COLUMNS) | {"passed", "rank", "signal", "score", "score_share"}
-_FLAGS = frozenset(rows.FLAG_COLUMNS) | {"passed"}
-
-
-def _names(columns: Sequence[str], table: str = "") -> str:
-    return ", ".join(f'{table}"{column}"' for column in columns)
 
 
 def _marks(count: int) -> str:
@@ -43,28 +30,24 @@ def _marks(count: int) -> str:
 
 
 # Only column names of this package go into the text of a statement; every value is a parameter.
-_RUN = f"SELECT id, revision, {_names(rows.RUN_COLUMNS)} FROM runs"  # noqa: S608
+_RUN = f"SELECT id, revision, {quoted(rows.RUN_COLUMNS)} FROM runs"  # noqa: S608
 _ROWS = (
-    f"SELECT {_names(rows.OBSERVATION_COLUMNS, 'o.')}, v.gates, v.tags "  # noqa: S608
+    f"SELECT {quoted(rows.OBSERVATION_COLUMNS, 'o.')}, v.gates, v.tags "  # noqa: S608
     "FROM observations o JOIN verdicts v USING (run_id, symbol) WHERE o.run_id = ?"
 )
 _INSERT_RUN = (
-    f"INSERT INTO runs (revision, {_names(rows.RUN_COLUMNS)}) "  # noqa: S608
+    f"INSERT INTO runs (revision, {quoted(rows.RUN_COLUMNS)}) "  # noqa: S608
     f"VALUES ({_marks(len(rows.RUN_COLUMNS) + 1)})"
 )
 _INSERT_OBSERVATION = (
-    f"INSERT INTO observations (run_id, {_names(rows.OBSERVATION_COLUMNS)}) "  # noqa: S608
+    f"INSERT INTO observations (run_id, {quoted(rows.OBSERVATION_COLUMNS)}) "  # noqa: S608
     f"VALUES ({_marks(len(rows.OBSERVATION_COLUMNS) + 1)})"
 )
 _INSERT_VERDICT = "INSERT INTO verdicts (run_id, symbol, gates, tags) VALUES (?, ?, ?, ?)"
 _OBSERVATIONS_OF = (
-    f"SELECT {_names(rows.OBSERVATION_COLUMNS)} FROM observations WHERE run_id = ? ORDER BY symbol"  # noqa: S608
+    f"SELECT {quoted(rows.OBSERVATION_COLUMNS)} FROM observations WHERE run_id = ? ORDER BY symbol"  # noqa: S608
 )
 _VERDICTS_OF = "SELECT symbol, gates, tags FROM verdicts WHERE run_id = ? ORDER BY symbol"
-_IV30_OF = (
-    "SELECT symbol, iv30 FROM observations INDEXED BY observations_iv30 WHERE run_id = ? AND iv30 NOT NULL"
-)
-_IV30_OF_FEW = f"{_IV30_OF} AND symbol IN (SELECT value FROM json_each(?))"  # noqa: S608
 _FILTER = (
     " WHERE (:kind IS NULL OR kind = :kind) AND (:profile IS NULL OR profile = :profile)"
     " AND (:lens IS NULL OR lens = :lens) AND (:realm IS NULL OR realm = :realm)"
@@ -72,19 +55,6 @@ _FILTER = (
     # Newest market first; within a session the close follows the open.
     " ORDER BY session DESC, kind = 'close' DESC, id DESC LIMIT 1"
 )
-_SERIES = (
-    "SELECT session, max(id) FROM runs WHERE realm = ? AND official = 1 AND kind = 'close'"
-    " AND state IN ('complete', 'degraded') AND session < ?"
-    " GROUP BY key ORDER BY session DESC, max(id) DESC"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One official close of one name; `values` holds the columns asked for, missing is None."""
-
-    session: date
-    values: dict[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,12 +241,8 @@ class Store:
         where a name has none, fewer columns while the record is short. Only complete and degraded close
         runs of the realm count, of each the last revision; where several hold a name, the latest saved.
         """
-        names = list(dict.fromkeys(symbols))
         with self.reading() as db:
-            sessions = official_closes(db, realm, before, days)
-            matrix = _iv_matrix(db, names, [ids for _, ids in sessions])
-        place = {symbol: index for index, symbol in enumerate(names)}
-        return IvHistory(iv30=matrix[[place[symbol] for symbol in symbols]])
+            return series.iv_history(db, symbols, before, realm, days)
 
     def history(
         self,
@@ -290,18 +256,8 @@ class Store:
 
         Sessions that do not hold the name are left out. Raises ValueError for an unknown column.
         """
-        unknown = sorted(set(columns) - _SERIES_COLUMNS)
-        if unknown:
-            raise ValueError(f"no stored column {', '.join(unknown)}")
-        sql = f"SELECT {_names(columns)} FROM observations WHERE run_id = ? AND symbol = ?"  # noqa: S608
-        points: list[Point] = []
         with self.reading() as db:
-            for session, ids in official_closes(db, realm, before, days):
-                found = [db.execute(sql, (run_id, symbol)).fetchone() for run_id in ids]
-                records = [record for record in found if record is not None]
-                if records:
-                    points.append(Point(session, _values(columns, records[-1])))
-        return points
+            return series.history(db, symbol, realm, days, columns, before)
 
     def rules(self, rules_hash: str) -> str | None:
         """The JSON of the rules a run was judged by, None when no run used them."""
@@ -357,35 +313,3 @@ def _holds(db: Database, last: Sequence[Any], packed: Packed) -> bool:
 
 def _screen(db: Database, record: Sequence[Any]) -> Screen:
     return rows.screen_of(record, db.execute(f"{_ROWS} ORDER BY o.position", (record[0],)).fetchall())
-
-
-def official_closes(db: Database, realm: Realm, before: date, days: int) -> list[tuple[date, list[int]]]:
-    """The last `days` sessions with a usable official close, oldest first, and their runs as saved."""
-    found: dict[str, list[int]] = {}
-    for session, run_id in db.execute(_SERIES, (realm, before.isoformat())):
-        if session not in found and len(found) == days:
-            break
-        found.setdefault(session, []).append(run_id)
-    return [(date.fromisoformat(session), ids[::-1]) for session, ids in reversed(found.items())]
-
-
-def _iv_matrix(db: Database, names: Sequence[str], sessions: Sequence[Sequence[int]]) -> FloatArray:
-    place = {symbol: index for index, symbol in enumerate(names)}
-    sql, wanted = _IV30_OF, tuple[str, ...]()
-    if len(names) <= FEW_NAMES:
-        sql, wanted = _IV30_OF_FEW, (json.dumps(list(names)),)
-    matrix = np.full((len(names), len(sessions)), np.nan)
-    for column, ids in enumerate(sessions):
-        for run_id in ids:
-            for symbol, iv30 in db.execute(sql, (run_id, *wanted)):
-                index = place.get(symbol)
-                if index is not None:
-                    matrix[index, column] = iv30
-    return matrix
-
-
-def _values(columns: Sequence[str], record: Sequence[Any]) -> dict[str, Value]:
-    return {
-        column: bool(value) if column in _FLAGS and value is not None else value
-        for column, value in zip(columns, record, strict=True)
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
@@ -172,21 +172,33 @@ CORRELATION = _single(
 """Added when a book is given."""
 
 
-def gates_for(rules: Rules, with_book: bool = False) -> tuple[GateSpec, ...]:
-    """The gates of these rules, in the order they are shown."""
+GATE_NAMES: tuple[str, ...] = tuple(spec.name for spec in (*GATES, *CONSENSUS, CORRELATION))
+"""Every gate there is."""
+
+
+def gates_for(
+    rules: Rules, with_book: bool = False, only: Collection[str] | None = None
+) -> tuple[GateSpec, ...]:
+    """The gates of these rules, in the order they are shown; of `only` names when given."""
     specs = list(GATES)
     if rules.lens == "consensus":
         specs[3:3] = CONSENSUS
-    return (*specs, CORRELATION) if with_book else tuple(specs)
+    if with_book:
+        specs.append(CORRELATION)
+    return tuple(spec for spec in specs if only is None or spec.name in only)
 
 
-def judge(table: pd.DataFrame, rules: Rules, with_book: bool = False) -> Verdicts:
+def judge(
+    table: pd.DataFrame, rules: Rules, with_book: bool = False, only: Collection[str] | None = None
+) -> Verdicts:
     """Every gate on every name, none skipped because another failed.
+
+    `only` leaves out gates that no data exist for: the past of an index has no quotes to judge slippage by.
 
     Strict comparisons are strict. Gates that the rules only tag (earnings under the tag policy; dead
     legs and slippage when not strict) are judged alike but never keep a name out.
     """
-    specs = gates_for(rules, with_book)
+    specs = gates_for(rules, with_book, only)
     judged = [_judge_gate(spec, table, rules) for spec in specs]
     state = np.stack([gate[0] for gate in judged])
     value, limit, distance = (np.stack([gate[1:][part] for gate in judged]) for part in range(3))

@@ -14,6 +14,7 @@ from engine.panel import Chains, IvHistory, Panel, Prices
 from engine.rules import Rules
 from engine.screen.flags import BROUGHT, collect
 from engine.screen.iv import YEAR, Columns, implied_columns
+from engine.screen.premium import premiums, regimes
 from engine.screen.proxy import proxy_volatility, with_given
 from engine.screen.result import EARLY
 from engine.screen.tradable import Tradable, tradable
@@ -85,8 +86,8 @@ def _measure_chunk(
     columns: Columns = {"symbol": names["symbol"].to_numpy(dtype=object)}
     columns |= {name: names[name].to_numpy() for name in _CARRIED}
     columns |= with_given(implied.columns, given) | realized | _traded(trade, spot, rules)
-    columns |= _premiums(columns, rules)
-    columns |= _regimes(columns, rules)
+    columns |= premiums(columns, _denominator(columns, 30, rules), _denominator(columns, 90, rules), rules)
+    columns |= regimes(columns, rules)
     ranks = _history_ranks(columns["iv30"].astype(np.float64), iv_history, panel, rules)
     columns |= ranks.columns
     columns["correlation"] = book_correlation(panel.prices, book_returns)
@@ -132,59 +133,12 @@ def _realized(prices: Prices) -> Columns:
     return columns
 
 
-def _premiums(columns: Columns, rules: Rules) -> Columns:
-    """VRP in both lenses, with the floor on every denominator (methodology 3)."""
-    iv = columns["iv30"].astype(np.float64)
-    used30, used90 = (_denominator(columns, window, rules) for window in (30, 90))
-    hv20, hv252 = columns["hv20"].astype(np.float64), columns["hv252"].astype(np.float64)
-    floor = rules.hv_floor
-    quarterly = iv / np.maximum(used90, floor), iv / np.maximum(used30, floor)
-    yearly = iv / np.maximum(hv252, floor), iv / np.maximum(hv20, floor)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        momentum = np.where(used90 > 0, used30 / used90, np.nan)
-    return {
-        "vrp_structural": quarterly[0],
-        "vrp_tactical": quarterly[1],
-        "structural_252": yearly[0],
-        "tactical_20": yearly[1],
-        "spread_vol": iv - used30,
-        "spread_variance": iv**2 - used30**2,
-        "momentum": momentum,
-    }
-
-
 def _denominator(columns: Columns, window: int, rules: Rules) -> FloatArray:
     computed = columns[f"hv{window}"].astype(np.float64)
     provider = columns[f"hv{window}_provider"].astype(np.float64)
     if rules.volatility.hv_source != "provider":
         return computed
     return np.where(np.isfinite(provider), provider, computed)
-
-
-def _regimes(columns: Columns, rules: Rules) -> Columns:
-    hv20, hv60, hv252 = (columns[name].astype(np.float64) for name in ("hv20", "hv60", "hv252"))
-    limits = rules.regime
-    with np.errstate(divide="ignore", invalid="ignore"):
-        to60, to252 = hv20 / hv60, hv20 / hv252
-    coiled = (to60 < limits.coiled_hv20_hv60) & (to252 < limits.coiled_hv20_hv252)
-    unknown = ~np.isfinite(to60) | ~np.isfinite(to252)
-    regime = np.select(
-        [unknown, coiled, to252 > limits.expanding_hv20_hv252], ["UNKNOWN", "COILED", "EXPANDING"], "NORMAL"
-    ).astype(object)
-    ratio = columns["momentum"].astype(np.float64)
-    zones = rules.zones
-    zone = np.select(
-        [
-            ratio < zones.severe_compression_below,
-            ratio < zones.mild_compression_below,
-            ratio <= zones.normal_up_to,
-            ratio <= zones.mild_expansion_up_to,
-        ],
-        ["severe compression", "mild compression", "normal", "mild expansion"],
-        "severe expansion",
-    ).astype(object)
-    zone[np.isnan(ratio)] = None
-    return {"regime": regime, "zone": zone}
 
 
 # --- ranks, trade, reasons -----------------------------------------------------------------------

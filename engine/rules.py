@@ -42,6 +42,10 @@ Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Days = Annotated[int, Field(ge=0, le=3650)]
 
 
+_NOT_JUDGING = ("profiles", "relative", "portfolio", "proof", "calibration")
+"""Sections by which no name passes or fails: they are in no hash."""
+
+
 class LensRules(Frozen):
     """A pair of realized-volatility windows with the thresholds that belong to them."""
 
@@ -227,6 +231,41 @@ class PortfolioRules(Frozen):
         return self
 
 
+class ProofRules(Frozen):
+    """How calls are scored afterwards (methodology 8)."""
+
+    horizon_sessions: Annotated[int, Field(ge=2, le=252)]
+    """Sessions after an observation over which the movement is measured."""
+    whipsaw_sessions: Annotated[int, Field(ge=1, le=252)]
+    """A listed name that drops out within so many sessions has whipsawed."""
+    settle_within_sessions: Annotated[int, Field(ge=0, le=252)]
+    """So many sessions after its horizon an outcome that still lacks closes is given up."""
+    evidence_least_n: Annotated[int, Field(ge=2, le=100_000)]
+    """Effective observations below which a sample is called small and no card quotes it."""
+
+
+class CalibrationRules(Frozen):
+    """When thresholds ask for a look, and what would follow; nothing of it is ever applied by itself."""
+
+    reference_ratio: Positive
+    """Mean quarterly over mean yearly structural premium when the thresholds were set."""
+    drift_percent: Percent
+    ratio_above: Positive
+    ratio_below: Positive
+    ratio_move_percent: Percent
+    candidates_above: Annotated[int, Field(ge=0)]
+    candidates_below: Annotated[int, Field(ge=0)]
+    candidates_move: NonNegative
+    top_percent: Annotated[float, Field(gt=0, lt=100)]
+    """Share of the universe the threshold by rank would list (what-if)."""
+    calm_below_percent: Percent
+    wild_above_percent: Percent
+    """HV90 that parts calm, normal and wild names for the thresholds by regime (what-if)."""
+    calm_threshold: Positive
+    normal_threshold: Positive
+    wild_threshold: Positive
+
+
 class Rules(Frozen):
     """config/trading_rules.json, one profile of it applied."""
 
@@ -245,6 +284,8 @@ class Rules(Frozen):
     coverage: CoverageRules
     relative: RelativeRules
     portfolio: PortfolioRules
+    proof: ProofRules
+    calibration: CalibrationRules
     profiles: dict[str, dict[str, Any]]
     profile: str = "balanced"
 
@@ -257,7 +298,7 @@ class Rules(Frozen):
     @cached_property
     def hash(self) -> str:
         """First 12 hex digits of SHA-256 over the rules that judge names, the other profiles left out."""
-        judging = self.model_dump(exclude={"profiles", "relative", "portfolio"}, by_alias=True)
+        judging = self.model_dump(exclude={*_NOT_JUDGING}, by_alias=True)
         text = json.dumps(judging, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

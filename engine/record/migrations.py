@@ -144,6 +144,57 @@ def m003_pairs(db: Database) -> None:
     db.execute(_PAIRS)
 
 
+# Imported volatilities are no observations of ours: a value that changes is a new revision beside the old.
+_IMPORTED_IV = """
+CREATE TABLE imported_iv (
+    realm TEXT NOT NULL CHECK (realm IN ('live', 'recorded', 'simulated')),
+    symbol TEXT NOT NULL,
+    session TEXT NOT NULL,
+    revision INTEGER NOT NULL CHECK (revision >= 1),
+    iv30 REAL NOT NULL CHECK (iv30 > 0),
+    source TEXT NOT NULL,
+    imported_at TEXT NOT NULL,
+    PRIMARY KEY (realm, symbol, session, revision)
+) STRICT, WITHOUT ROWID
+"""
+
+# What became of an official close: the movement of the sessions after it, or why there will be none.
+_OUTCOMES = """
+CREATE TABLE outcomes (
+    run_id INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    symbol TEXT NOT NULL,
+    realized REAL CHECK (realized >= 0),
+    reason TEXT,
+    settled_on TEXT NOT NULL,
+    PRIMARY KEY (run_id, symbol),
+    CHECK ((realized IS NULL) <> (reason IS NULL))
+) STRICT, WITHOUT ROWID
+"""
+
+# Derived from the rows above and made again whenever they lack: one official close in columns, and the
+# scorecards that were last asked for or expected.
+_OUTCOME_DAYS = """
+CREATE TABLE outcome_days (
+    run_id INTEGER PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    body BLOB NOT NULL
+) STRICT
+"""
+_SCORECARDS = """
+CREATE TABLE scorecards (
+    key TEXT PRIMARY KEY,
+    version TEXT NOT NULL,
+    body TEXT NOT NULL CHECK (json_valid(body))
+) STRICT, WITHOUT ROWID
+"""
+
+
+@MIGRATIONS()
+def m004_proof(db: Database) -> None:
+    """Imported volatilities, outcomes of official closes, and what is derived from them."""
+    for statement in (_IMPORTED_IV, _OUTCOMES, _OUTCOME_DAYS, _SCORECARDS):
+        db.execute(statement)
+
+
 def upgrade(db: Database, steps: Migrations = MIGRATIONS) -> None:
     """Bring the file to this version's schema of one set of steps, whole or not at all.
 

@@ -169,6 +169,26 @@ def daily_variance(open: FloatArray, high: FloatArray, low: FloatArray, close: F
     return variance
 
 
+def realized_after(close: FloatArray, horizon: int) -> FloatArray:
+    """Movement after each session: sqrt(252 mean(r^2)) of the next `horizon` log returns, (names, sessions).
+
+    No mean is removed: what a seller of volatility pays for is the whole movement. NaN where one of the
+    horizon + 1 closes from the session on is missing or not positive, so always for the last `horizon`
+    sessions. Raises ValueError for a horizon below 2. Source: methodology 8.
+    """
+    _require_window(horizon)
+    result = np.full(close.shape, np.nan)
+    if close.shape[1] <= horizon:
+        return result
+    squares = log_returns(close) ** 2
+    count = close.shape[1] - horizon
+    total = np.zeros((len(close), count))
+    for ahead in range(horizon):
+        total += squares[:, ahead : ahead + count]
+    result[:, :count] = annual_volatility(total / horizon)
+    return result
+
+
 def annual_volatility(variance: FloatArray) -> FloatArray:
     """The annual volatility of a daily variance: sqrt(252 variance)."""
     volatility: FloatArray = np.sqrt(TRADING_DAYS * variance)

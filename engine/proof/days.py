@@ -1,0 +1,143 @@
+"""Judged name-days in columns: what a scorecard is counted from, whether of the record or of a backtest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from engine.arrays import CodeArray, FloatArray, IntArray
+from engine.screen.gates import GATE_NAMES, State, Verdicts
+from engine.screen.premium import REGIMES, ZONES
+from engine.screen.score import SIGNALS
+
+DayArray = npt.NDArray[np.datetime64]
+StateArray = npt.NDArray[np.int8]
+BitArray = npt.NDArray[np.uint16]
+
+NONE = 255
+"""Code of what is not known."""
+DUAL = ("both gates", "structural only", "tactical only", "neither")
+"""The four groups of the question whether both premium gates are needed."""
+LISTED, NOT_LISTED, NOT_MEASURED = 1, 0, -1
+JudgedLens = Literal["own", "quarterly", "yearly"]
+
+
+@dataclass(frozen=True, slots=True)
+class NameDays:
+    """One row a name and official close, sessions ascending, whole sessions together.
+
+    symbols    tickers; `name` indexes them
+    session    (rows,) datetime64[D]
+    name       (rows,)
+    iv30       (rows,) annual fraction, NaN where not measured
+    realized   (rows,) sqrt(252 mean r^2) of the sessions after, annual fraction; NaN where not known (yet)
+    signal, regime, zone, dual   (rows,) codes into SIGNALS, REGIMES, ZONES, DUAL; NONE where unknown
+    passes, known   (rows,) bit k: the gate GATE_NAMES[k] passed / was judged and known
+    listed     LISTED, NOT_LISTED or NOT_MEASURED by the rules' own lens
+    listed_quarterly, listed_yearly   the same under either lens, all else equal
+    """
+
+    symbols: tuple[str, ...]
+    session: DayArray
+    name: IntArray
+    iv30: FloatArray
+    realized: FloatArray
+    signal: CodeArray
+    regime: CodeArray
+    zone: CodeArray
+    dual: CodeArray
+    passes: BitArray
+    known: BitArray
+    listed: StateArray
+    listed_quarterly: StateArray
+    listed_yearly: StateArray
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+    @property
+    def gap(self) -> FloatArray:
+        """Premium captured: IV30 at entry less the movement after it, (rows,), a fraction; NaN if unknown."""
+        return self.iv30 - self.realized
+
+    def rows(self, chosen: npt.NDArray[np.bool_] | IntArray | slice) -> NameDays:
+        """Some of the rows, of the same symbols."""
+        arrays = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "symbols"}
+        return NameDays(symbols=self.symbols, **arrays)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A judged table under one lens: what of it a name-day keeps."""
+
+    table: pd.DataFrame
+    verdicts: Verdicts
+    signal: npt.NDArray[np.object_]
+
+
+def name_days(
+    symbols: Sequence[str],
+    session: DayArray,
+    name: IntArray,
+    realized: FloatArray,
+    own: Seen,
+    by_lens: Mapping[Literal["quarterly", "yearly"], Verdicts],
+) -> NameDays:
+    """Name-days of judged tables that hold the same rows in the same order.
+
+    `own` is judged by the rules' own lens, `by_lens` by each lens. A row whose IV30 is missing counts as not
+    measured whatever the gates said.
+    """
+    table = own.table
+    iv30 = table["iv30"].to_numpy(dtype=np.float64)
+    measured = np.isfinite(iv30)
+    passes, known = _bits(own.verdicts)
+    return NameDays(
+        symbols=tuple(symbols),
+        session=session,
+        name=name,
+        iv30=iv30,
+        realized=realized,
+        signal=_codes(own.signal, SIGNALS),
+        regime=_codes(table["regime"].to_numpy(dtype=object), REGIMES),
+        zone=_codes(table["zone"].to_numpy(dtype=object), ZONES),
+        dual=_dual(own.verdicts),
+        passes=passes,
+        known=known,
+        listed=_listed(own.verdicts, measured),
+        listed_quarterly=_listed(by_lens["quarterly"], measured),
+        listed_yearly=_listed(by_lens["yearly"], measured),
+    )
+
+
+def _codes(words: npt.NDArray[np.object_], known: Sequence[str]) -> CodeArray:
+    codes: CodeArray = pd.Categorical(words, categories=list(known)).codes.astype(np.uint8)
+    return codes  # -1, what is not known, has become NONE
+
+
+def _bits(verdicts: Verdicts) -> tuple[BitArray, BitArray]:
+    passes = np.zeros(verdicts.state.shape[1], dtype=np.uint16)
+    known = np.zeros_like(passes)
+    for spec, state in zip(verdicts.specs, verdicts.state, strict=True):
+        bit = np.uint16(1 << GATE_NAMES.index(spec.name))
+        passes |= np.where(state == State.PASS, bit, np.uint16(0))
+        known |= np.where(state != State.UNKNOWN, bit, np.uint16(0))
+    return passes, known
+
+
+def _dual(verdicts: Verdicts) -> CodeArray:
+    place = {spec.name: row for row, spec in enumerate(verdicts.specs)}
+    structural, tactical = (verdicts.state[place[name]] for name in ("structural", "tactical"))
+    unknown = (structural == State.UNKNOWN) | (tactical == State.UNKNOWN)
+    code = 2 * (structural != State.PASS) + (tactical != State.PASS)
+    return np.where(unknown, NONE, code).astype(np.uint8)
+
+
+def _listed(verdicts: Verdicts, measured: npt.NDArray[np.bool_]) -> StateArray:
+    found = np.where(verdicts.passed, LISTED, NOT_LISTED)
+    return np.where(measured, found, NOT_MEASURED).astype(np.int8)

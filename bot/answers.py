@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.calibration import CalibrationAnswers
 from bot.cards.card import Button, Card
 from bot.cards.csvfile import screen_csv
 from bot.cards.facts import footer, run_name, titled
@@ -20,6 +21,7 @@ from bot.cards.text import escaped
 from bot.failures import InputError
 from bot.people.portfolios import Portfolios
 from bot.people.watchlists import Watchlists
+from bot.proof import ProofAnswers
 from bot.relative import RelativeAnswers
 from bot.screening import Judged
 from bot.service import MarketService
@@ -114,6 +116,8 @@ class Answers:
         self.service = service
         self.watchlists = Watchlists(service.store)
         self.relative = RelativeAnswers(service)
+        self.calibration = CalibrationAnswers(service)
+        self.proof = ProofAnswers(service)
         self.portfolios = Portfolios(service.store)
 
     async def screen(
@@ -151,7 +155,9 @@ class Answers:
         if own == MINE:
             beside = (await self._beside(judged, Scope(mine=True), user_id)).screen
             row = beside.find(symbol) or row
-        return await self.service.desk(lambda: why_card(row, judged.screen.run, judged.run_id))
+        run = judged.screen.run
+        evidence = await self.proof.evidence(self.service.realm_of(run))
+        return await self.service.desk(lambda: why_card(row, run, judged.run_id, evidence))
 
     async def csv(self, run_id: int, scope: Scope, user_id: int | None = None) -> Card:
         """The whole run as a file."""
@@ -161,8 +167,9 @@ class Answers:
         return await self.service.desk(lambda: _csv_card(scope.narrow(screen), run_id, scope))
 
     async def method(self, word: str | None) -> Card:
-        """Formula and source of a metric, or the overview."""
-        return await self.service.desk(lambda: method_card(word))
+        """Formula and source of a metric and what became of its groups, or the overview."""
+        evidence = await self.proof.evidence() if word else None
+        return await self.service.desk(lambda: method_card(word, evidence))
 
     async def post(self) -> Card:
         """The scheduled post of the market at hand."""

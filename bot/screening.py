@@ -14,7 +14,7 @@ import structlog
 from bot.bookmarket import BookMarket, Wanted, known_part, told
 from bot.failures import RunGoneError
 from bot.inputs import SymbolIndex
-from engine.errors import ConfigError, HoldingsError, SnapshotError
+from engine.errors import ConfigError, HoldingsError, SnapshotError, StoreError
 from engine.market.columns import panel_of
 from engine.market.snapshot import (
     SIMULATED,
@@ -31,6 +31,7 @@ from engine.portfolio.analysis import screen_beside
 from engine.portfolio.book import Leg
 from engine.record.pairs import save_pairs, stored_pairs
 from engine.record.rows import Realm
+from engine.record.scorecards import keep_up
 from engine.record.store import Store
 from engine.relative.pairs import measure_pairs
 from engine.rules import Listing, Pair, Rules
@@ -238,6 +239,8 @@ class Screening:
         run_id = self._save(screen, rules, official)
         apart = rules.relative.convergence_spread
         save_pairs(self.store, run_id, measure_pairs(panel, table, self._every_pair(), apart))
+        if official and panel.kind == "close":
+            self._settle(panel)
         names = [(row.symbol, row.text("name")) for row in screen.rows]
         sectors = sorted({sector for row in screen.rows if (sector := row.text("sector"))})
         return Market(
@@ -247,6 +250,15 @@ class Screening:
             index=SymbolIndex(names) if names else self.listed,
             sectors=tuple(sectors) or self.listed_sectors,
         )
+
+    def _settle(self, panel: Panel) -> None:
+        """Outcomes of earlier closes by this one's prices. The run is kept whatever becomes of them."""
+        try:
+            found = keep_up(self.store, panel, self.realm, self.rules)
+        except StoreError as error:
+            log.warning("outcomes could not be settled; the next close tries again", reason=str(error))
+        else:
+            log.info("outcomes settled", outcomes=found.outcomes, lost=sum(found.lost.values()))
 
     def _every_pair(self) -> tuple[Pair, ...]:
         """The operator's pairs and those of all servers, an id once."""

@@ -187,7 +187,16 @@ class Panel:
 class IvHistory:
     """Stored official closes of IV30, (names, sessions) oldest first, NaN where none was stored.
 
-    Rows stand in the order of the panel's names; the run's own close is not among them.
+    Rows stand in the order of the panel's names; the run's own close is not among them. Where imported values
+    filled a name's gaps, its row is shifted so that it ends with its latest session: a column is then not the
+    same day for every name.
     """
 
     iv30: FloatArray
+    imported: IntArray | None = None
+    """How many values of each name were imported, (names,); None where none was."""
+
+    def of_names(self, first: int, last: int) -> IvHistory:
+        """The history of names first..last-1, without copying."""
+        imported = None if self.imported is None else self.imported[first:last]
+        return IvHistory(self.iv30[first:last], imported)

@@ -264,6 +264,8 @@ class CalibrationRules(Frozen):
     calm_threshold: Positive
     normal_threshold: Positive
     wild_threshold: Positive
+    least_names: Annotated[int, Field(ge=2, le=100_000)]
+    """Names with both lenses below which no trigger is evaluated."""
 
 
 class Rules(Frozen):

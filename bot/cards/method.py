@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.cards.card import Card
+from bot.cards.evidence import Evidence, method_lines, method_table
 from bot.cards.facts import ADVICE
 from bot.cards.table import pairs
 from bot.cards.text import escaped
@@ -32,26 +33,29 @@ _HEADERS = (
 )
 
 
-def method_card(word: str | None) -> Card:
+def method_card(word: str | None, evidence: Evidence | None = None) -> Card:
     """Formula and source of one metric, or, without a word, the headers of the table and all words.
 
+    A word that parts names into groups has what became of them beside it, as far as `evidence` holds it.
     An unknown word gives a card of state "error" that names the nearest ones.
     """
     if word is None or not word.strip():
         return _overview()
     metric = explain(word)
-    return _entry(metric) if metric is not None else _unknown(word)
+    return _entry(metric, evidence) if metric is not None else _unknown(word)
 
 
-def _entry(metric: Metric) -> Card:
+def _entry(metric: Metric, evidence: Evidence | None) -> Card:
     return Card(
         title=f"Method · {escaped(metric.title)}",
         state="info",
+        table=method_table(metric.column, evidence),
         sentence=escaped(metric.formula, 800),
         details=(
             f"**Unit** {_UNITS[metric.kind]}",
             f"**Source** {escaped(metric.source, 200)}",
             f"**Column** {escaped(metric.column)}",
+            *method_lines(metric.column, evidence),
         ),
         footer=ADVICE,
     )

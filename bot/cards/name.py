@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.cards.card import Attachment, Button, Card
 from bot.cards.charts import describe, drawable, vrp_chart
+from bot.cards.evidence import Evidence, why_lines
 from bot.cards.facts import asof, footer, titled
 from bot.cards.gates import check_line, verdict
 from bot.cards.history import HistoryPoint
@@ -56,18 +57,22 @@ def vrp_card(row: Row, run: Run, run_id: int, history: Sequence[HistoryPoint]) -
     )
 
 
-def why_card(row: Row, run: Run, run_id: int) -> Card:
-    """Every gate with its mark, value, limit and distance; then the tags; the verdict last."""
+def why_card(row: Row, run: Run, run_id: int, evidence: Evidence | None = None) -> Card:
+    """Every gate with its mark, value, limit and distance; then the tags; the verdict last.
+
+    Beneath stands what became of names like it, as far as the `evidence` suffices.
+    """
     lines = [check_line(gate) for gate in row.gates]
     if row.tags:
         lines += ["shown only, keep nothing out:", *(check_line(gate) for gate in row.tags)]
+    quoted = why_lines(row, run, evidence)
     return Card(
         title=_title(row, run),
         state=run.state,
         headline=_headline(row),
         table="\n".join((*lines, f"= {verdict(row)}")),
         sentence=sentence(row) if _reason(row) is None else "",
-        details=tuple(filter(None, (sampling_line(row), _unknowns(row), _score(row), *_flags(row)))),
+        details=tuple(filter(None, (sampling_line(row), _unknowns(row), _score(row), *quoted, *_flags(row)))),
         asof=asof(run),
         footer=footer(run, run_id),
         buttons=(

@@ -15,7 +15,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class MissedRun:
-    """A run without a screen: `key` as in the ledger, `state` skipped or failed (or posting too late)."""
+    """A run without its post: `key` as in the ledger, `state` skipped or failed (or posting too late)."""
 
     key: str
     kind: str
@@ -35,7 +35,7 @@ def notice_card(runs: Sequence[MissedRun], following: datetime | None, simulated
             (
                 f"{plural(len(runs) - _SHOWN, 'earlier run')} as well." if len(runs) > _SHOWN else "",
                 f"The next run is due {stamp(following)}." if following is not None else "",
-                "/screen answers meanwhile.",
+                f"{_instead(runs)} answers meanwhile.",
             )
         ),
         footer=dotted((*(clean(run.key, 40) for run in runs[-_SHOWN:]), ADVICE)),
@@ -59,10 +59,19 @@ def rules_card(run: MissedRun, profile: str, simulated: bool = False) -> Card:
 def _title(runs: Sequence[MissedRun]) -> tuple[str, ...]:
     word = "failed" if all(run.state == "failed" for run in runs) else "skipped"
     if len(runs) == 1:
-        return (f"{KINDS[runs[0].kind]} screen {word}", day(runs[0].session))
+        return (f"{_post(runs[0])} {word}", day(runs[0].session))
     return (f"{len(runs)} runs {word}",)
 
 
 def _line(run: MissedRun) -> str:
     reason = escaped(run.reason or "no reason is known", 300).rstrip(".")
-    return f"{KINDS[run.kind]}, {day(run.session)}: {reason}"
+    return f"{KINDS.get(run.kind, 'Weekly')}, {day(run.session)}: {reason}"
+
+
+def _post(run: MissedRun) -> str:
+    """What the run would have brought."""
+    return "Scorecard of the week" if run.kind == "weekly" else f"{KINDS[run.kind]} screen"
+
+
+def _instead(runs: Sequence[MissedRun]) -> str:
+    return "/scorecard" if all(run.kind == "weekly" for run in runs) else "/screen"

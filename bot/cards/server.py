@@ -14,9 +14,13 @@ from bot.cards.text import clean, dotted, escaped, stamp
 from bot.people.guilds import Change, GuildSettings
 
 SPOKEN_RUNS = {
+    frozenset({"open", "close", "weekly"}): "open and close and weekly",
     frozenset({"open", "close"}): "open and close",
+    frozenset({"close", "weekly"}): "close and weekly",
     frozenset({"close"}): "close only",
+    frozenset({"open", "weekly"}): "open and weekly",
     frozenset({"open"}): "open only",
+    frozenset({"weekly"}): "weekly only",
 }
 """What may be chosen, and how it is said."""
 HOW_TO_SET_UP = "/setup channel:#a-channel sends a test post there and begins."
@@ -42,6 +46,8 @@ class ServerFacts:
     next_run: datetime | None
     next_kind: str | None
     changes: Sequence[Change] = ()
+    unheard: str | None = None
+    """The month of the last monthly note, when it reached nobody."""
 
 
 def settings_card(facts: ServerFacts, lead: str = "") -> Card:
@@ -57,6 +63,7 @@ def settings_card(facts: ServerFacts, lead: str = "") -> Card:
             details=(
                 f"**Channel** <#{settings.channel_id}>",
                 f"**Mentions** {_role(settings.role_id)}",
+                *_unheard(facts.unheard),
                 *_history(facts.changes),
                 ONLY_POSTS,
             ),
@@ -83,7 +90,7 @@ def trial_card(facts: ServerFacts) -> Card:
         return Card(
             title="Test post",
             state="info",
-            headline=f"This channel gets the screen: {spoken_runs(settings.runs)}.",
+            headline=f"This channel gets {_spoken_posts(settings.runs)}.",
             table=pairs(_entries(facts)),
             sentence=_next(facts),
             details=(f"**Mentions** {_role(settings.role_id)}",),
@@ -128,10 +135,26 @@ def spoken_runs(runs: frozenset[str]) -> str:
     return SPOKEN_RUNS.get(runs) or ", ".join(sorted(runs))
 
 
+def _spoken_posts(runs: frozenset[str]) -> str:
+    """What the runs bring, in the order of a day: the screens, the scorecard."""
+    screens = runs - {"weekly"}
+    parts = [f"the screen: {spoken_runs(screens)}"] if screens else []
+    return "; ".join([*parts, *(["the scorecard once a week"] if "weekly" in runs else [])])
+
+
 def sample(language: str) -> str:
     """What numbers look like in a language: `1.234,5`."""
     with numbers(language):
         return fixed(_SAMPLE, 1, 9)
+
+
+def _unheard(month: str | None) -> tuple[str, ...]:
+    if month is None:
+        return ()
+    return (
+        f"The note on calibration of {clean(month, 7)} reached nobody: direct messages are closed. "
+        "/calibrate says the same.",
+    )
 
 
 def _broken(settings: GuildSettings) -> str:

@@ -21,7 +21,7 @@ class ClockStatus:
     under_way: tuple[str, ...]
     overdue: tuple[str, ...]
     missed: tuple[tuple[str, str], ...]
-    """Key and reason of the runs of the last month that have no screen, oldest first."""
+    """Key and reason of the runs of the last month that were skipped or failed, oldest first."""
     queued: int
     paused: bool
 
@@ -150,7 +150,7 @@ def _missed(clock: ClockStatus | None) -> tuple[str, ...]:
     if clock is None or not clock.missed:
         return ()
     last = [f"{escaped(key)} ({escaped(reason, 160)})" for key, reason in clock.missed[::-1]]
-    return (f"Without a screen in the last 30 days: {listed(last, 3)}.",)
+    return (f"Missed in the last 30 days: {listed(last, 3)}.",)
 
 
 def _latency(milliseconds: float | None) -> str:

@@ -81,7 +81,9 @@ class Clock:
         await self.conductor.plan()
         now = self._now()
         due = await asyncio.to_thread(self.conductor.ledger.unfinished)
-        return any(run.state in ("planned", "computing") and now < run.until for run in due)
+        return any(
+            run.kind != "weekly" and run.state in ("planned", "computing") and now < run.until for run in due
+        )
 
     async def run_again(self, post: bool) -> str:
         """Run the newest market once more, now; its key. Posted to every channel when `post`."""
@@ -142,8 +144,9 @@ class Clock:
         self._begin()
 
     def _begin(self) -> None:
-        # Side by side: neither a long run nor a thousand alerts keep a post waiting.
-        for name, work in (("runs", self._runs), ("posts", self._posts), ("alerts", self._alerts)):
+        # Side by side: neither a long run nor a thousand alerts or notes keep a post waiting.
+        jobs = {"runs": self._runs, "posts": self._posts, "alerts": self._alerts, "notes": self._notes}
+        for name, work in jobs.items():
             under_way = self._tasks.get(name)
             if under_way is None or under_way.done():
                 self._tasks[name] = asyncio.create_task(self._guarded(work), name=name)
@@ -153,6 +156,7 @@ class Clock:
         await self._runs()
         await self._posts()
         await self._alerts()
+        await self._notes()
 
     async def paused(self) -> bool:
         """Whether the owner has stopped runs and posts."""
@@ -175,6 +179,10 @@ class Clock:
     async def _alerts(self) -> None:
         if self._may_post() and not await self.paused():
             await self._courier()
+
+    async def _notes(self) -> None:
+        if self._may_post() and not await self.paused():
+            await self.conductor.note()
 
     async def _guarded(self, work: Job) -> None:
         """The wrapper of every job: nothing a job raises ends the clock, except that it may not act."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Literal
 
 import structlog
 
@@ -30,8 +31,11 @@ RETRY_MINUTES = (1, 2, 5, 10, 15)
 """Between two attempts at a market that could not be had; the last one again and again."""
 BETTER = ("aborted", "outage", "degraded", "complete")
 """States of a run, the better the later."""
+MEASURED = ("degraded", "complete")
 OFFLINE = "the bot was not running then"
 TOO_LATE = "the screen was ready, but Discord did not take it in time"
+SCORECARD_TOO_LATE = "the scorecard was due, but Discord did not take it in time"
+NO_CLOSE = "the record holds no official close yet"
 
 CHANGED = "this server's rules were changed while the run was under way"
 
@@ -63,6 +67,7 @@ class Conductor:
         self._now = now
         self._computing = asyncio.Lock()
         self._posting = asyncio.Lock()
+        self._noting = asyncio.Lock()
 
     async def compute(self) -> None:
         """Plan what has come due and bring every entry as far as its posts; a call meanwhile does nothing."""
@@ -87,6 +92,12 @@ class Conductor:
                 if run.state == "posting":
                     await self._finish(run)
 
+    async def note(self) -> None:
+        """Deliver the monthly notes that are open; a call meanwhile does nothing."""
+        if not self._noting.locked():
+            async with self._noting:
+                await self._delivery.notes.deliver()
+
     async def plan(self) -> None:
         """Enter what has come due since the last look."""
         now = self._now()
@@ -95,13 +106,12 @@ class Conductor:
             log.warning("the clock was set back", entries_forgotten=forgotten)
         last = await asyncio.to_thread(self.ledger.last_planned)
         if last is None:
-            # A new ledger: the newest run if it still matters; nobody has missed the earlier ones.
-            latest = self.schedule.latest(now)
-            due = [latest] if now < latest.until else []
+            # A new ledger: the newest market and what followed it, as far as they still matter; nobody has
+            # missed the earlier ones.
+            market = self.schedule.latest_market(now)
+            due = [run for run in (market, *self.schedule.between(market.at, now)) if now < run.until]
         else:
             due = self.schedule.between(max(last, now - LOOK_BACK), now)
-        # The weekly place in the plan is kept free for the scorecard: nothing is posted there yet.
-        due = [run for run in due if run.kind != "weekly"]
         if due:
             await asyncio.to_thread(lambda: self.ledger.plan(due))
             log.info("runs planned", count=len(due), newest=due[-1].key)
@@ -130,27 +140,31 @@ class Conductor:
             await self._over(run, now)
             return
         if run.state in ("planned", "computing") and (run.next_try is None or run.next_try <= now):
-            run = await self._compute(run)
+            run = await (self._look_up(run) if run.kind == "weekly" else self._compute(run))
         if run.state == "computed":
             await self._announce(run)
 
     async def _over(self, run: LedgerRun, now: datetime) -> None:
         """The window has closed: what is not posted by now is told instead."""
+        late = SCORECARD_TOO_LATE if run.kind == "weekly" else TOO_LATE
         if run.state == "posting":
-            await asyncio.to_thread(lambda: self.ledger.too_late(run.key, TOO_LATE))
+            await asyncio.to_thread(lambda: self.ledger.too_late(run.key, late))
             return
-        reason = TOO_LATE if run.state == "computed" else run.reason or OFFLINE
+        reason = late if run.state == "computed" else run.reason or OFFLINE
         # A market that could not be had in all the time is a failure; one nobody asked for was skipped.
         tried = run.reason is not None and run.state != "computed"
+        await self._give_up(run, "failed" if tried else "skipped", reason, now)
+
+    async def _give_up(
+        self, run: LedgerRun, state: Literal["failed", "skipped"], reason: str, now: datetime
+    ) -> None:
         told = [
             Target(each.channel_id, each.guild_id)
             for each in await self._subscribers(run)
             if each.configured_at <= run.planned_at
         ]
-        await asyncio.to_thread(
-            lambda: self.ledger.give_up(run.key, "failed" if tried else "skipped", reason, now, told)
-        )
-        self._metrics.run_ended(run.kind, "failed" if tried else "skipped", 0.0, 0, 0)
+        await asyncio.to_thread(lambda: self.ledger.give_up(run.key, state, reason, now, told))
+        self._metrics.run_ended(run.kind, state, 0.0, 0, 0)
         log.warning("run given up", reason=reason, told=len(told))
 
     async def _compute(self, run: LedgerRun) -> LedgerRun:
@@ -170,6 +184,22 @@ class Conductor:
         self._count(claimed, found, begun)
         return await self._current(run)
 
+    async def _look_up(self, run: LedgerRun) -> LedgerRun:
+        """A weekly run measures nothing: it stands on the newest official close up to its session."""
+        now = self._now()
+        if await asyncio.to_thread(lambda: self.ledger.compute(run.key, now)) is None:
+            return run
+        simulated = self._service.simulated
+        found = await asyncio.to_thread(lambda: self.ledger.newest_close(run.session, simulated))
+        if found is not None:
+            await asyncio.to_thread(lambda: self.ledger.computed(run.key, found))
+            self._metrics.run_ended(run.kind, "complete", 0.0, 0, 0)
+        elif await asyncio.to_thread(lambda: self.ledger.market_under_way(run.planned_at)):
+            await self._later(run, NO_CLOSE)
+        else:
+            await self._give_up(run, "skipped", NO_CLOSE, now)
+        return await self._current(run)
+
     def _count(self, run: LedgerRun, found: Scheduled, begun: datetime) -> None:
         coverage, state = found.screen.coverage, found.screen.run.state
         seconds = (self._now() - begun).total_seconds()
@@ -179,10 +209,20 @@ class Conductor:
         """Wake whom the run concerns, then name the channels that get it."""
         assert run.run_id is not None
         run_id = run.run_id
+        if run.kind == "weekly":
+            # The numbers are old: nobody is woken, and no market is judged anew.
+            targets = [
+                Target(each.channel_id, each.guild_id, run_id) for each in await self._subscribers(run)
+            ]
+            await asyncio.to_thread(lambda: self.ledger.posting(run.key, targets))
+            log.info("posting", channels=len(targets), told=0)
+            return
         if not run.alerted:
             woken = await asyncio.to_thread(lambda: self._evaluate(run_id, self._now()))
             await asyncio.to_thread(lambda: self.ledger.alerted(run.key))
             log.info("alerts evaluated", messages=woken)
+        if run.kind == "close":
+            await self._enter_notes(run, run_id)
         targets = await self._targets(run, run_id)
         there = {target.channel_id for target in targets}
         told = [
@@ -193,12 +233,22 @@ class Conductor:
         await asyncio.to_thread(lambda: self.ledger.posting(run.key, targets, told, CHANGED))
         log.info("posting", channels=len(targets), told=len(told))
 
+    async def _enter_notes(self, run: LedgerRun, run_id: int) -> None:
+        """The first close of a month that measured anything brings a note to each server's keepers."""
+        if run.quiet or (await self._service.stored(run_id)).run.state not in MEASURED:
+            return
+        now = self._now()
+        entered = await asyncio.to_thread(lambda: self.ledger.notes.enter(run.session, run_id, now))
+        if entered:
+            log.info("monthly notes entered", month=f"{run.session:%Y-%m}", servers=entered)
+
     async def _finish(self, run: LedgerRun) -> None:
         """Done when no channel waits any more; an incomplete market is asked for once more later."""
         if await asyncio.to_thread(lambda: self.ledger.posts(run.key, "pending", "sending")):
             return
         now = self._now()
-        wanted = self._within(run, self._service.next_try_of(run.run_id))
+        again = None if run.kind == "weekly" else self._service.next_try_of(run.run_id)
+        wanted = self._within(run, again)
         await asyncio.to_thread(lambda: self.ledger.done(run.key, now, wanted))
         log.info("run done", run=run.key, again=wanted and wanted.isoformat(timespec="seconds"))
 
@@ -216,6 +266,8 @@ class Conductor:
             again = self._within(run, found.next_try) if state != "complete" else None
             targets = await self._targets(run, found.run_id)
             await asyncio.to_thread(lambda: self.ledger.renewed(run.key, found.run_id, targets))
+            if run.kind == "close":
+                await self._enter_notes(run, found.run_id)
             await self._delivery.renew(await self._current(run))
             await asyncio.to_thread(lambda: self.ledger.ask_again(run.key, again))
         log.info("run renewed", before=before, after=state)

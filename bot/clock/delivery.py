@@ -22,14 +22,15 @@ from bot.answers import Scope
 from bot.buttons import edit_of
 from bot.cards.card import Card
 from bot.cards.notice import MissedRun, notice_card, rules_card
-from bot.cards.text import dotted
+from bot.cards.text import dotted, stamp
 from bot.clock.entries import LedgerRun, Post
 from bot.clock.lease import LeaseLostError
 from bot.clock.ledger import Ledger
+from bot.clock.note_delivery import NoteDelivery
 from bot.people.guilds import Guilds, GuildSettings
 from bot.people.guilds_notice import tell_administrator
 from bot.posting import TROUBLE, PostChannel, marked_message, may_pass, post, trouble_name
-from engine.market.schedule import Schedule
+from engine.market.schedule import Schedule, closed_by, week_before
 
 if TYPE_CHECKING:
     from bot.app import VarianceBot
@@ -70,7 +71,10 @@ class Delivery:
         self._ledger = ledger
         self._guilds = guilds
         self._now = now
+        self.notes = NoteDelivery(bot, ledger.notes, guilds, now)
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._scorecards: dict[tuple[str, str], Card] = {}
+        """Of the last weekly run, by language of numbers: the same for every server, and slow to draw."""
 
     async def deliver(self) -> None:
         """Try every open post that is due; of one channel in the order of the runs."""
@@ -166,11 +170,11 @@ class Delivery:
             missed = await asyncio.to_thread(lambda: self._ledger.told_with(waiting))
             following = self._following(settings)
             return notice_card([_missed(each, waiting) for each in missed], following, simulated)
+        late = self._is_late(run)
+        if run.kind == "weekly":
+            return await self._weekly(run, settings, late)
         if waiting.run_id is None:
             return rules_card(_missed(run, waiting), settings.profile, simulated)
-        # What could be drawn and sent at once is not called late; computing may take its time.
-        late = run.started_at is not None and run.started_at - run.planned_at > LATE
-        late = late or self._now() - run.planned_at > LATE_POST
         scope = Scope.parse(settings.scope)
         return await self._bot.answers.scheduled(
             waiting.run_id,
@@ -180,6 +184,25 @@ class Delivery:
             official_id=run.run_id,
             guild_id=settings.guild_id,
         )
+
+    async def _weekly(self, run: LedgerRun, settings: GuildSettings, late: bool) -> Card:
+        """The scorecard up to the last session before the run, with what the week before it settled."""
+        asked = run.key, settings.numbers
+        if asked not in self._scorecards:
+            since = closed_by(week_before(run.planned_at))
+            card = await self._bot.answers.proof.weekly(run.session, since, settings.numbers)
+            self._scorecards = {key: kept for key, kept in self._scorecards.items() if key[0] == run.key}
+            self._scorecards[asked] = card
+        card = self._scorecards[asked]
+        if not late:
+            return card
+        said = f"Late: this post was due {stamp(run.planned_at)}"
+        return replace(card, headline="\n".join(filter(None, (said, card.headline))))
+
+    def _is_late(self, run: LedgerRun) -> bool:
+        """What could be drawn and sent at once is not called late; computing may take its time."""
+        begun_late = run.started_at is not None and run.started_at - run.planned_at > LATE
+        return begun_late or self._now() - run.planned_at > LATE_POST
 
     def _following(self, settings: GuildSettings) -> datetime | None:
         """When the server's next post is due."""

@@ -30,7 +30,8 @@ class LedgerRun:
     """One planned run as the ledger has it.
 
     `run_floor` is the newest id of the record when computing began: an official run beyond it was made for
-    this entry. `quiet` runs post nothing. `again_at` asks for the market once more although the run is done.
+    this entry. A weekly run measures nothing: its `run_id` is the newest official close. `quiet` runs post
+    nothing. `again_at` asks for the market once more although the run is done.
     """
 
     key: str
@@ -55,6 +56,7 @@ class LedgerRun:
 class Post:
     """What one channel gets of one run: the screen, or the notice that it was skipped or failed.
 
+    The screen of a weekly run is the scorecard; its `run_id` is the newest close it was drawn after.
     `floor` is the newest message of ours in the channel when the post was first claimed: it lies above.
     """
 

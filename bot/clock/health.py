@@ -32,7 +32,7 @@ def health_of(ledger: Ledger, schedule: Schedule, now: datetime, paused: bool) -
     """Read off the ledger and the plan; touches nothing."""
     open_runs = ledger.unfinished()
     return Health(
-        next_run=_next(schedule, now),
+        next_run=schedule.next_after(now),
         last_run=ledger.last_done(),
         under_way=tuple(open_runs),
         overdue=tuple(_overdue(ledger, schedule, now, open_runs)),
@@ -47,13 +47,5 @@ def _overdue(ledger: Ledger, schedule: Schedule, now: datetime, open_runs: list[
     last = ledger.last_planned()
     if last is not None:
         # What was due and never entered: the clock itself stands still.
-        missing = schedule.between(last, now - OVERDUE)
-        late += [run.key for run in missing if run.kind != "weekly"]
+        late += [run.key for run in schedule.between(last, now - OVERDUE)]
     return late
-
-
-def _next(schedule: Schedule, now: datetime) -> PlannedRun:
-    run = schedule.next_after(now)
-    while run.kind == "weekly":
-        run = schedule.next_after(run.at)
-    return run

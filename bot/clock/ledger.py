@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, TypeVar
 
 from sqlite_utils import Database
@@ -26,6 +26,7 @@ from bot.clock.entries import (
     text_of,
 )
 from bot.clock.lease import Lease
+from bot.clock.notes import GuildNotes
 from bot.clock.schema import MIGRATIONS
 from engine.market.schedule import PlannedRun
 from engine.record.store import Store
@@ -40,6 +41,8 @@ class Ledger:
         store.prepare(MIGRATIONS)
         self._store = store
         self._lease = lease
+        self.notes = GuildNotes(store, lease.require)
+        """The monthly notes to those who keep a server, beside the posts."""
 
     def plan(self, runs: Sequence[PlannedRun], quiet: bool = False) -> None:
         """Enter runs that are not in the ledger yet."""
@@ -85,6 +88,21 @@ class Ledger:
         """The newest entry that came to a result."""
         found = self._runs("state = 'done' AND run_id IS NOT NULL", ())
         return found[-1] if found else None
+
+    def newest_close(self, upto: date, simulated: bool) -> int | None:
+        """The official close of the newest session up to `upto` that measured anything; None without one."""
+        sql = (
+            "SELECT id FROM runs WHERE official = 1 AND kind = 'close' AND state IN ('complete', 'degraded')"
+            " AND (realm = 'simulated') = ? AND session <= ? ORDER BY session DESC, id DESC LIMIT 1"
+        )
+        with self._store.reading() as db:
+            found = db.execute(sql, (int(simulated), upto.isoformat())).fetchone()
+        return None if found is None else int(found[0])
+
+    def market_under_way(self, upto: datetime) -> bool:
+        """Whether an open or close run planned up to an instant has yet to bring its market."""
+        sql = "kind <> 'weekly' AND state IN ('planned', 'computing') AND planned_at <= ?"
+        return bool(self._runs(sql, (text_of(upto),)))
 
     def compute(self, key: str, now: datetime) -> LedgerRun | None:
         """Begin an attempt; None when the entry is no longer to be computed."""
@@ -299,6 +317,7 @@ class Ledger:
             )
 
         self._step(work)
+        self.notes.prune(before)
 
     def _runs(self, where: str, values: Sequence[Any]) -> list[LedgerRun]:
         sql = f"SELECT {RUN_FIELDS} FROM planned_runs WHERE {where} ORDER BY planned_at, key"  # noqa: S608

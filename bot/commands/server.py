@@ -26,7 +26,7 @@ from bot.cards.server import (
 from bot.cards.table import LANGUAGES
 from bot.failures import ANSWERED, InputError, Reported
 from bot.inputs import Choice, choices, matching
-from bot.people.guilds import Change, GuildSettings
+from bot.people.guilds import RUNS, Change, GuildSettings
 from bot.people.guilds_edit import (
     FIELDS,
     NONE,
@@ -101,7 +101,7 @@ class Server(commands.Cog):
     @app_commands.command(name="setup", description="Where this server gets its posts, and which.")
     @app_commands.describe(
         channel="Where the posts go; a test post is sent there at once",
-        runs="Which runs; open and close when left out",
+        runs="Which runs; the open, the close and the weekly scorecard when left out",
         profile="A named set of thresholds; balanced when left out",
         universe="All names, only single equities, or only ETFs",
         sector="Only one sector",
@@ -289,7 +289,7 @@ class Server(commands.Cog):
         return GuildSettings(
             guild_id=channel.guild.id,
             channel_id=channel.id,
-            runs=frozenset({"open", "close"}),
+            runs=frozenset(RUNS),
             profile=self.bot.service.rules.profile,
             thresholds=(),
             scope="",
@@ -333,7 +333,9 @@ class Server(commands.Cog):
 
     async def _show(self, interaction: Asked, settings: GuildSettings, lead: str = "") -> None:
         changes = await self._changes(settings.guild_id)
-        await send(interaction, settings_card(self._facts(settings, changes), lead))
+        unheard = await self.bot.service.desk(lambda: self.guilds.unheard_note(settings.guild_id))
+        facts = replace(self._facts(settings, changes), unheard=unheard)
+        await send(interaction, settings_card(facts, lead))
 
     async def _changes(self, guild_id: int) -> list[Change]:
         return await self.bot.service.desk(lambda: self.guilds.changes(guild_id, LAST_CHANGES))

@@ -33,6 +33,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 PostResult = Literal["sent", "failed", "skipped", "notice"]
+NoteResult = Literal["sent", "silent", "closed", "failed", "skipped"]
 AlertResult = Literal["sent", "failed", "closed", "digest"]
 Tallies = Mapping[str, Mapping[str, int]]
 """Source -> `requests`, `cached`, and one entry a result -> how often."""
@@ -115,6 +116,7 @@ class Metrics:
     def _make_messages(self) -> None:
         self._posts = self._counter("posts", "Scheduled posts, a channel each, by result.", "result")
         self._alerts = self._counter("alerts", "Alerts, a message each, by result.", "result")
+        self._notes = self._counter("notes", "Monthly notes, a server each, by result.", "result")
         self._queues = self._gauge("queue_length", "What waits to be sent, by queue.", "queue")
 
     def _make_commands(self) -> None:
@@ -173,6 +175,10 @@ class Metrics:
     def posted(self, result: PostResult) -> None:
         """One channel got its post, could not get it, was passed over, or was told why there is none."""
         self._posts.labels(result).inc()
+
+    def noted(self, result: NoteResult) -> None:
+        """One server's monthly note was sent, had nothing to say, met closed DMs, failed, was passed over."""
+        self._notes.labels(result).inc()
 
     def alerted(self, result: AlertResult) -> None:
         """One alert was sent, failed, met a closed DM, or went into a digest."""

@@ -54,6 +54,22 @@ CREATE TABLE guild_changes (
     after TEXT
 ) STRICT
 """
+# No person stands here: who is told is decided when the note leaves (bot.clock.notes).
+_NOTES = """
+CREATE TABLE guild_notes (
+    month TEXT NOT NULL CHECK (length(month) = 7),
+    guild_id INTEGER NOT NULL,
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    state TEXT NOT NULL
+        CHECK (state IN ('pending', 'sending', 'sent', 'silent', 'closed', 'failed', 'skipped')),
+    nonce TEXT NOT NULL,
+    entered_at TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_try TEXT,
+    reason TEXT,
+    PRIMARY KEY (month, guild_id)
+) STRICT, WITHOUT ROWID
+"""
 _CHANGES_INDEX = "CREATE INDEX guild_changes_guild ON guild_changes (guild_id, id)"
 
 
@@ -62,6 +78,12 @@ def m001_guilds(db: Database) -> None:
     """Settings of servers and the history of their changes."""
     for statement in (_GUILDS, _CHANGES, _CHANGES_INDEX):
         db.execute(statement)
+
+
+@MIGRATIONS()
+def m002_notes(db: Database) -> None:
+    """The monthly note to one administrator of each server."""
+    db.execute(_NOTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +188,18 @@ class Guilds:
             if present is None:
                 return False
             db.execute("DELETE FROM guilds WHERE guild_id = ?", (guild_id,))
+            db.execute("DELETE FROM guild_notes WHERE guild_id = ?", (guild_id,))
             _log(db, guild_id, Change(changed_by, now, "settings", _spoken(present)["channel"], None))
             return True
 
         return self._store.write(work)
+
+    def unheard_note(self, guild_id: int) -> str | None:
+        """The month (`2026-12`) of the last monthly note when it reached nobody, else None."""
+        sql = "SELECT month, state FROM guild_notes WHERE guild_id = ? ORDER BY month DESC LIMIT 1"
+        with self._store.reading() as db:
+            month, state = db.execute(sql, (guild_id,)).fetchone() or (None, None)
+        return month if state == "closed" else None
 
     def changes(self, guild_id: int, limit: int = 5) -> list[Change]:
         """The last changes of one server, newest first."""
@@ -227,6 +257,7 @@ class Guilds:
         def work(db: Database) -> None:
             db.execute("DELETE FROM guilds WHERE guild_id = ?", (guild_id,))
             db.execute("DELETE FROM guild_changes WHERE guild_id = ?", (guild_id,))
+            db.execute("DELETE FROM guild_notes WHERE guild_id = ?", (guild_id,))
 
         self._store.write(work)
 

@@ -46,7 +46,7 @@ async def tell_administrator(bot: VarianceBot, settings: GuildSettings, reason: 
 
 async def _tell(bot: VarianceBot, guild: discord.Guild, settings: GuildSettings, reason: str) -> bool:
     card = broken_card(guild.name, settings, reason)
-    for user_id in await _keepers(guild, settings):
+    for user_id in await keepers(guild, settings):
         try:
             await direct(bot, user_id, card, nonce=nonce_of(settings))
         except (discord.Forbidden, discord.NotFound):
@@ -62,7 +62,7 @@ def nonce_of(settings: GuildSettings) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-async def _keepers(guild: discord.Guild, settings: GuildSettings) -> list[int]:
+async def keepers(guild: discord.Guild, settings: GuildSettings) -> list[int]:
     """Whoever set it up, if still a manager there, then the owner; nobody twice."""
     who = settings.configured_by
     first = [who] if who is not None and await _manages(guild, who) else []

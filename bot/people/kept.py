@@ -104,6 +104,13 @@ KEPT: tuple[Kept, ...] = (
         f"everybody in that server; who added it {_MANAGERS} alone",
     ),
     Kept(
+        "guild_notes",
+        "Monthly notes",
+        "the id of the server, the month, and whether the note reached one of those who manage it; no person",
+        "for 400 days, or until the settings are reset or I leave the server",
+        _MANAGERS,
+    ),
+    Kept(
         "posts",
         "Posts in channels",
         "ids of server, channel and message of each scheduled post, so that none comes twice; no person",

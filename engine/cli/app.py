@@ -17,7 +17,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from engine import console as screens
-from engine.cli import backup, live, portfolio, relative, sessions
+from engine.cli import backtest, backup, calibrate, history, live, portfolio, relative, scorecard, sessions
 from engine.cli.options import (
     FORMATS,
     AllOption,
@@ -55,8 +55,12 @@ app = typer.Typer(
 live.add_to(app, CONFIG)
 sessions.add_to(app, CONFIG)
 relative.add_to(app, CONFIG)
+calibrate.add_to(app, CONFIG)
 portfolio.add_to(app, CONFIG)
+history.add_to(app, CONFIG)
+scorecard.add_to(app, CONFIG)
 backup.add_to(app)
+backtest.add_to(app, CONFIG)
 
 
 def _view(view: View, words: str) -> None:

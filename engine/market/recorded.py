@@ -49,7 +49,7 @@ def read_snapshot(folder: Path) -> Snapshot:
     """
     if not folder.is_dir():
         raise SnapshotError(f"no recorded market at {folder}: the folder does not exist")
-    facts = _read_facts(folder / "snapshot.json")
+    facts = read_facts(folder / "snapshot.json")
     underlyings = _read_table(
         folder,
         "underlyings",
@@ -109,7 +109,8 @@ def _dated(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return frame.assign(**{column: frame[column].dt.strftime("%Y-%m-%d")})
 
 
-def _read_facts(path: Path) -> dict[str, Any]:
+def read_facts(path: Path) -> dict[str, Any]:
+    """asof, session, kind, source, rate and notes of a snapshot.json. Raises SnapshotError."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

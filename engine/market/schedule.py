@@ -1,4 +1,4 @@
-"""The planned runs: one after every open and close of the New York session, and a place for a weekly one.
+"""The planned runs: one after every open and close of the New York session, and one a week.
 
 A plan is a pure function of the calendar and the operator's offsets. It asks no clock, remembers nothing,
 and so gives every process that asks, before or after a restart, the same runs under the same keys.
@@ -98,7 +98,8 @@ class Schedule(Frozen):
     open_catch_up_minutes: Annotated[int, Field(ge=1, le=390)] = 60
     pre_market: TimeOfDay = time(4, 0)
     """New York time of a session from which the close before it is yesterday's news."""
-    weekly: Weekly | None = None
+    weekly: Weekly | None = Weekly(weekday="saturday", time=time(10, 0))
+    """The scorecard, when the week is over and people have time to read; None plans none."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Schedule:
@@ -166,15 +167,21 @@ class Schedule(Frozen):
         day = first + timedelta(days=(WEEKDAYS.index(self.weekly.weekday) - first.weekday()) % 7)
         while day <= last:
             at = datetime.combine(day, self.weekly.time, NEW_YORK).astimezone(UTC)
-            yield PlannedRun(f"{day}/weekly", "weekly", _closed_by(day, at), at, self._pre_market_after(day))
+            yield PlannedRun(f"{day}/weekly", "weekly", closed_by(at), at, self._pre_market_after(day))
             day += timedelta(days=7)
 
 
-def _closed_by(day: date, instant: datetime) -> date:
-    """The last session that was over at an instant of a New York day."""
+def closed_by(instant: datetime) -> date:
+    """The last session that was over at an instant; it carries a time zone."""
+    day = instant.astimezone(NEW_YORK).date()
     before, latest = (session.astype(date) for session in sessions_before(day, 2))
     found: date = latest if close_of(latest) <= instant else before
     return found
+
+
+def week_before(instant: datetime) -> datetime:
+    """Seven days earlier at the same time of the day in New York, whatever daylight saving did since."""
+    return instant.astimezone(NEW_YORK) - timedelta(days=7)
 
 
 USUAL = Schedule()

@@ -163,6 +163,7 @@ _OUTCOMES = """
 CREATE TABLE outcomes (
     run_id INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     symbol TEXT NOT NULL,
+    sessions INTEGER NOT NULL CHECK (sessions >= 2),
     realized REAL CHECK (realized >= 0),
     reason TEXT,
     settled_on TEXT NOT NULL,
@@ -171,11 +172,18 @@ CREATE TABLE outcomes (
 ) STRICT, WITHOUT ROWID
 """
 
-# Derived from the rows above and made again whenever they lack: one official close in columns, and the
-# scorecards that were last asked for or expected.
+# Derived from the rows above and made again whenever they lack: one official close in columns with what is
+# known of its outcomes, and the scorecards that were last asked for or expected. The counts stand before the
+# body, so that reading them leaves its pages alone.
 _OUTCOME_DAYS = """
 CREATE TABLE outcome_days (
     run_id INTEGER PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    layout TEXT NOT NULL,
+    sessions INTEGER NOT NULL,
+    as_judged INTEGER NOT NULL CHECK (as_judged IN (0, 1)),
+    waiting INTEGER NOT NULL CHECK (waiting >= 0),
+    settled INTEGER NOT NULL CHECK (settled >= 0),
+    lost TEXT NOT NULL CHECK (json_valid(lost)),
     body BLOB NOT NULL
 ) STRICT
 """
@@ -188,10 +196,23 @@ CREATE TABLE scorecards (
 """
 
 
+# Ten years of closes are found without a look at the runs, one name without a look at the others: pages of
+# sixty columns, spread over a file that may be larger than the memory of the machine.
+_RUNS_BY_SESSION = (
+    "CREATE INDEX runs_series ON runs (realm, official, kind, session, state, profile, lens, key, revision,"
+    " source, rules_hash, engine_version, measured)"
+)
+_NAMES_INDEX = (
+    "CREATE INDEX observations_names ON observations (symbol, run_id, iv30, iv_method, hv30, hv90,"
+    " vrp_structural, vrp_tactical, structural_252, tactical_20, earnings_date, passed)"
+)
+
+
 @MIGRATIONS()
 def m004_proof(db: Database) -> None:
     """Imported volatilities, outcomes of official closes, and what is derived from them."""
-    for statement in (_IMPORTED_IV, _OUTCOMES, _OUTCOME_DAYS, _SCORECARDS):
+    tables = (_IMPORTED_IV, _OUTCOMES, _OUTCOME_DAYS, _SCORECARDS)
+    for statement in (*tables, "DROP INDEX runs_series", _RUNS_BY_SESSION, _NAMES_INDEX):
         db.execute(statement)
 
 

@@ -237,9 +237,11 @@ class Store:
     def iv_history(self, symbols: Sequence[str], before: date, *, realm: Realm, days: int = 252) -> IvHistory:
         """Official closes of IV30 of the last `days` stored sessions before `before`.
 
-        (names in the order of `symbols`, stored sessions oldest first); every column is one session, NaN
-        where a name has none, fewer columns while the record is short. Only complete and degraded close
-        runs of the realm count, of each the last revision; where several hold a name, the latest saved.
+        (names in the order of `symbols`, stored sessions oldest first); NaN where a name has none, fewer
+        columns while the record is short. Only complete and degraded close runs of the realm count, of each
+        the last revision; where several hold a name, the latest saved. Where a name has no own IV30 on one of
+        the last `days` exchange sessions, the imported value of the latest revision stands in and is counted
+        in `imported` (engine.record.imports); without any, every column is one session.
         """
         with self.reading() as db:
             return series.iv_history(db, symbols, before, realm, days)

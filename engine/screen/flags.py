@@ -23,6 +23,7 @@ FLAGS: dict[str, str] = {
     "iv_differs": "The provider's IV30 differs from the computed one by more than the configured share.",
     "iv_percentile_series": "The IV percentile is against a year of the provider's IV; the record is short.",
     "iv_percentile_provider": "The IV percentile is the provider's; the own record is still short.",
+    "iv_history_imported": "Imported values fill the gaps of the year behind the IV percentile.",
     "proxy_iv": "The implied volatility is that of a proxy, not of the name itself.",
     "sources_differ": "Two sources disagree on a value beyond the configured share; see the provenance.",
     "earnings_differ": "Two sources give different earnings dates; see the provenance.",

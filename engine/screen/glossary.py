@@ -331,6 +331,55 @@ TERMS: tuple[Metric, ...] = (
         "larger part of the distance from the market's median, systematic where the sector's own is",
         "methodology 6",
     ),
+    Metric(
+        "premium_captured",
+        "Premium captured",
+        "points",
+        "the gap: IV30 at an official close less sqrt(252 * mean of the squared log returns of the next 21 "
+        "sessions); what the options charged beyond the movement that came. Mean, median and worst (the "
+        "smallest) are of a group's outcomes; no cost, no path and no position is in it",
+        "methodology 8",
+    ),
+    Metric(
+        "hit_rate",
+        "Hit rate",
+        "percent",
+        "share of outcomes with a premium captured above 0; its 95 % interval is Wilson's at the effective n",
+        "methodology 8; Wilson (1927)",
+    ),
+    Metric(
+        "effective_n",
+        "Effective n",
+        "count",
+        "independent outcomes a sample is worth: windows that do not overlap, counted name by name, divided "
+        "by 1 + (m - 1) * rho; m is the mean number of names a session, rho the correlation of hits within "
+        "a session, at least 1 / windows the sessions span. Below 30 a sample is called small",
+        "Kish (1965), design effect",
+    ),
+    Metric(
+        "whipsaw",
+        "Whipsaw",
+        "percent",
+        "of listed name-days whose next 10 sessions are all known, the share that left the list within "
+        "them; told for the quarterly and the yearly lens",
+        "methodology 8",
+    ),
+    Metric(
+        "baselines",
+        "Baselines",
+        "text",
+        "universe: every measured name at every official close that has an outcome; SPY: the benchmark "
+        "alone. Over the universe: a group's mean less the universe's on the same sessions, weighted alike",
+        "methodology 8",
+    ),
+    Metric(
+        "scorecard_groups",
+        "Scorecard groups",
+        "text",
+        "by the rules of each day: both premium gates, structural only, tactical only, neither; listed or "
+        "not; each gate passed (+) or failed (-); signal, regime and zone",
+        "methodology 8",
+    ),
 )
 """Words of the cards that are no column."""
 

@@ -62,10 +62,10 @@ def measure(
     return pd.DataFrame(columns)
 
 
-def _chunks(panel: Panel, iv_history: IvHistory | None) -> Iterator[tuple[int, Panel, FloatArray | None]]:
+def _chunks(panel: Panel, iv_history: IvHistory | None) -> Iterator[tuple[int, Panel, IvHistory | None]]:
     for first in range(0, len(panel.names), CHUNK):
         last = min(first + CHUNK, len(panel.names))
-        history = None if iv_history is None else iv_history.iv30[first:last]
+        history = None if iv_history is None else iv_history.of_names(first, last)
         yield first, panel.of_names(first, last), history
 
 
@@ -73,7 +73,7 @@ def _measure_chunk(
     panel: Panel,
     rules: Rules,
     rate: float,
-    iv_history: FloatArray | None,
+    iv_history: IvHistory | None,
     book_returns: FloatArray | None,
     given: FloatArray,
 ) -> Columns:
@@ -92,7 +92,7 @@ def _measure_chunk(
     columns |= ranks.columns
     columns["correlation"] = book_correlation(panel.prices, book_returns)
     columns["missing_reason"] = _missing_reason(panel, columns, implied.quoted)
-    columns["flags"] = _flags(panel, columns, trade, ranks.supplier, rules)
+    columns["flags"] = _flags(panel, columns, trade, ranks, rules)
     return columns
 
 
@@ -149,13 +149,15 @@ class _Ranks:
     columns: Columns
     supplier: ObjectArray
     """Who stands behind the percentile: own, series (a provider's year), number (a provider's) or none."""
+    imported: BoolArray
+    """Whether values that were imported are among the own ones behind it."""
 
 
-def _history_ranks(iv30: FloatArray, history: FloatArray | None, panel: Panel, rules: Rules) -> _Ranks:
+def _history_ranks(iv30: FloatArray, history: IvHistory | None, panel: Panel, rules: Rules) -> _Ranks:
     """Percentile and rank from the own record; where that is short, from a provider's year, or its number."""
     minimum = rules.gates.iv_history_min_days
     nothing = np.full((len(iv30), 0), np.nan)
-    own = nothing if history is None else history
+    own = nothing if history is None else history.iv30
     theirs = nothing if panel.iv_series is None else panel.iv_series
     number = panel.names["iv_percentile_provider"].to_numpy(dtype=np.float64)
     rank_number = panel.names["iv_rank_provider"].to_numpy(dtype=np.float64)
@@ -171,7 +173,10 @@ def _history_ranks(iv30: FloatArray, history: FloatArray | None, panel: Panel, r
         "iv_rank": np.select(choices, ranks, np.nan),
     }
     supplier = np.select(choices, ["own", "series", "number"], "").astype(object)
-    return _Ranks(columns, supplier)
+    brought = np.zeros(len(iv30), dtype=np.int64)
+    if history is not None and history.imported is not None:
+        brought = history.imported
+    return _Ranks(columns, supplier, use_own & (brought > 0))
 
 
 def _traded(trade: Tradable, spot: FloatArray, rules: Rules) -> Columns:
@@ -232,9 +237,7 @@ def _missing_reason(panel: Panel, columns: Columns, quoted: IntArray) -> ObjectA
     return np.where(pd.notna(error), error, found)
 
 
-def _flags(
-    panel: Panel, columns: Columns, trade: Tradable, supplier: ObjectArray, rules: Rules
-) -> ObjectArray:
+def _flags(panel: Panel, columns: Columns, trade: Tradable, ranks: _Ranks, rules: Rules) -> ObjectArray:
     names = panel.names
     earnings = columns["earnings_days"].astype(np.float64)
     provider_used = rules.volatility.hv_source == "provider"
@@ -255,8 +258,9 @@ def _flags(
         "hv_computed": provider_used & np.isnan(columns["hv90_provider"].astype(np.float64)),
         "price_history_lags": panel.prices.lag > 0,
         "iv_differs": _iv_differs(columns, rules),
-        "iv_percentile_series": supplier == "series",
-        "iv_percentile_provider": supplier == "number",
+        "iv_percentile_series": ranks.supplier == "series",
+        "iv_percentile_provider": ranks.supplier == "number",
+        "iv_history_imported": ranks.imported,
         "proxy_iv": names["proxy_iv"].to_numpy(dtype=bool),
         "wide_quotes": columns["iv_error"].astype(np.float64)
         > WIDE_SHARE * columns["iv30"].astype(np.float64),

@@ -77,6 +77,33 @@ def rank(history: FloatArray, latest: FloatArray, minimum: int = MINIMUM, lookba
     return Rank(100.0 * value, observations)
 
 
+def trailing_percentile(
+    values: FloatArray, sessions: int, minimum: int = MINIMUM, lookback: int = SESSIONS
+) -> Rank:
+    """`percentile` as of each of the last `sessions` sessions, against the `lookback` ones before it.
+
+    `values` is (names, sessions held), oldest first, NaN where missing; both results are (names, sessions).
+    Sessions before the first that is held count as missing.
+    """
+    # Time runs down the rows: each comparison is then of two whole stretches of memory.
+    series = np.ascontiguousarray(values.T)
+    held = len(series)
+    first = held - sessions
+    latest = series[first:] * (1 - _TIE)
+    known = ~np.isnan(series)
+    below = np.zeros(latest.shape, dtype=np.int64)
+    observations = np.zeros_like(below)
+    for back in range(1, min(lookback, held - 1) + 1):
+        late = max(0, back - first)
+        before = slice(first + late - back, held - back)
+        below[late:] += series[before] < latest[late:]
+        observations[late:] += known[before]
+    usable = (observations >= max(minimum, 1)) & ~np.isnan(latest)
+    value = np.full(latest.shape, np.nan)
+    np.divide(100.0 * below, observations, out=value, where=usable)
+    return Rank(np.ascontiguousarray(value.T), np.ascontiguousarray(observations.T))
+
+
 def _share_below(values: FloatArray, latest: FloatArray, minimum: int) -> Rank:
     observations = _valid(values)
     below = np.count_nonzero(values < (latest * (1 - _TIE))[:, None], axis=1)

@@ -51,7 +51,7 @@ async def test_what_a_second_set_up_leaves_out_stays(ready: Desk) -> None:
     await ready.ask("config set", field="price_min", value="30")
     await ready.ask("setup", channel=ready.channel, numbers="fr")
     settings = ready.stored
-    assert (settings.numbers, settings.runs) == ("fr", frozenset({"open", "close"}))
+    assert (settings.numbers, settings.runs) == ("fr", frozenset({"open", "close", "weekly"}))
     assert settings.thresholds == (("price_min", 30.0),)
 
 
@@ -162,7 +162,7 @@ async def test_show_tells_settings_and_who_changed_what_and_when(ready: Desk) ->
     said = await ready.said("config show")
     stamp = f"<t:{int(ready.world.env.now().timestamp())}:f>"
     assert f"{stamp} · <@{ready.boss.id}> · profile balanced to broad" in said
-    assert f"channel <#{ready.channel.id}>, runs open and close, profile balanced" in said
+    assert f"channel <#{ready.channel.id}>, runs open and close and weekly, profile balanced" in said
     assert "/screen and the other commands keep the bot's own" in said
 
 
@@ -170,6 +170,7 @@ async def test_show_tells_settings_and_who_changed_what_and_when(ready: Desk) ->
     ("field", "value", "attribute", "expected"),
     [
         ("runs", "Open only", "runs", frozenset({"open"})),
+        ("runs", "close and weekly", "runs", frozenset({"close", "weekly"})),
         ("profile", "WIDE", "profile", "wide"),
         ("universe", "etfs", "scope", "etfs/"),
         ("sector", "energy", "scope", "all/Energy"),
@@ -194,7 +195,7 @@ async def test_one_field_is_set(
         (
             "runs",
             "hourly",
-            "There is no such choice of runs. There is open and close, close only, open only.",
+            "There is no such choice of runs. There is open and close and weekly, open and close, close and",
         ),
         ("profile", "yolo", "There is no such profile."),
         ("universe", "watchlist", "There is no such universe. There is all, equities, etfs."),
@@ -378,6 +379,8 @@ async def test_the_next_run_is_the_next_of_those_chosen(make_bot: MakeBot, clock
         assert f"Next opening run: <t:{stamp_of(2, 14, 50)}:f>" in desk.posts()[0]
         close = await desk.said("config set", field="runs", value="close only")
         assert f"Next closing run: <t:{stamp_of(2, 21, 16)}:f>" in close
+        weekly = await desk.said("config set", field="runs", value="weekly only")
+        assert f"Next weekly run: <t:{stamp_of(3, 15, 0)}:f>" in weekly
 
 
 def stamp_of(day: int, hour: int, minute: int) -> int:

@@ -188,4 +188,4 @@ async def test_two_years_are_entered_run_by_run_however_irregular_the_looks(
         await conductor.plan()
     entered = [run.key for run in street.ledger.between(first, now)]
     assert entered == [run.key for run in schedule.between(first, now)]
-    assert len(entered) == 502 * 2
+    assert len([key for key in entered if not key.endswith("/weekly")]) == 502 * 2

@@ -45,14 +45,14 @@ class Clocks:
 
 def test_on_the_walls_own_clock_it_fires_as_planned() -> None:
     clocks = Clocks(utc("2026-11-25T15:00"))
-    wanted = ["2026-11-25/close", "2026-11-27/open", "2026-11-27/close", "2026-11-30/open"]
+    wanted = ["2026-11-25/close", "2026-11-27/open", "2026-11-27/close", "2026-11-28/weekly"]
     previous, keys = None, []
     for _ in wanted:
         previous, key = clocks.wake(previous)
         keys.append(key)
     assert keys == wanted
     assert previous is not None
-    assert timedelta(0) < previous - utc("2026-11-30T14:50") <= MARGIN
+    assert timedelta(0) < previous - utc("2026-11-28T15:00") <= MARGIN
 
 
 def test_two_years_bring_every_run_once() -> None:
@@ -69,7 +69,7 @@ def test_two_years_bring_every_run_once() -> None:
     "ahead", [timedelta(days=-400), timedelta(days=1900, hours=7), timedelta(seconds=-3)]
 )
 def test_a_clock_apart_from_the_wall_is_waited_for_in_wall_time(ahead: timedelta) -> None:
-    clocks = Clocks(utc("2026-11-21T10:00") - ahead, ahead)
+    clocks = Clocks(utc("2026-11-22T10:00") - ahead, ahead)
     instant = clocks.ask()
     # On the bot's clock this is Monday's open run.
     assert timedelta(0) < instant + ahead - utc("2026-11-23T14:50") <= MARGIN
@@ -131,15 +131,15 @@ def test_whatever_the_clock_does_the_next_instant_lies_ahead_and_means_another_r
 
 
 async def test_the_scheduler_takes_it() -> None:
-    clocks = Clocks(datetime(2026, 11, 21, 10, tzinfo=UTC))
-    # The scheduler's own clock is the real one; two days and a bit from it is Monday's open run.
+    clocks = Clocks(datetime(2026, 11, 22, 10, tzinfo=UTC))
+    # The scheduler's own clock is the real one; a day and a bit from it is Monday's open run.
     scheduler = AsyncIOScheduler(timezone=UTC)
     scheduler.start(paused=True)
     try:
         job = scheduler.add_job(lambda: None, clocks.trigger)
         asked_again = clocks.trigger.get_next_fire_time(None, job.next_run_time)
         assert asked_again - job.next_run_time == pytest.approx(
-            utc("2026-11-23T14:50") - utc("2026-11-21T10:00"), abs=timedelta(seconds=1)
+            utc("2026-11-23T14:50") - utc("2026-11-22T10:00"), abs=timedelta(seconds=1)
         )
     finally:
         scheduler.shutdown(wait=False)

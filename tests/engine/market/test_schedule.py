@@ -15,16 +15,25 @@ from hypothesis import strategies as st
 from engine.environment import LiveSettings
 from engine.errors import ConfigError
 from engine.market.live.compose import live_market
-from engine.market.schedule import USUAL, PlannedRun, Schedule, Weekly, load_overrides, load_schedule
+from engine.market.schedule import (
+    USUAL,
+    PlannedRun,
+    Schedule,
+    Weekly,
+    closed_by,
+    load_overrides,
+    load_schedule,
+    week_before,
+)
 from engine.market.sessions import NEW_YORK, Corrections, adopt
 from engine.rules import load_rules, load_universe
 from tests.conftest import ROOT
 
 CONFIG = ROOT / "config"
-SATURDAYS = Schedule(weekly=Weekly(weekday="saturday", time=time(10, 0)))
+NEVER_WEEKLY = Schedule(weekly=None)
 FIVE_YEARS = st.timedeltas(timedelta(0), timedelta(days=5 * 365))
 INSTANTS = FIVE_YEARS.map(lambda since: datetime(2026, 1, 1, tzinfo=UTC) + since)
-SCHEDULES = st.sampled_from([USUAL, SATURDAYS, Schedule(after_close_minutes=600, pre_market=time(5, 0))])
+SCHEDULES = st.sampled_from([USUAL, NEVER_WEEKLY, Schedule(after_close_minutes=600, pre_market=time(5, 0))])
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +63,7 @@ def told(runs: list[PlannedRun]) -> list[str]:
                 "2026-11-25/close 11-25 21:16",
                 "2026-11-27/open 11-27 14:50",
                 "2026-11-27/close 11-27 18:16",
+                "2026-11-28/weekly 11-28 15:00",
                 "2026-11-30/open 11-30 14:50",
                 "2026-11-30/close 11-30 21:16",
             ],
@@ -65,6 +75,7 @@ def told(runs: list[PlannedRun]) -> list[str]:
             [
                 "2026-03-06/open 03-06 14:50",
                 "2026-03-06/close 03-06 21:16",
+                "2026-03-07/weekly 03-07 15:00",
                 "2026-03-09/open 03-09 13:50",
                 "2026-03-09/close 03-09 20:16",
             ],
@@ -76,6 +87,7 @@ def told(runs: list[PlannedRun]) -> list[str]:
             [
                 "2026-10-30/open 10-30 13:50",
                 "2026-10-30/close 10-30 20:16",
+                "2026-10-31/weekly 10-31 14:00",
                 "2026-11-02/open 11-02 14:50",
                 "2026-11-02/close 11-02 21:16",
             ],
@@ -87,6 +99,7 @@ def told(runs: list[PlannedRun]) -> list[str]:
             [
                 "2026-04-02/open 04-02 13:50",
                 "2026-04-02/close 04-02 20:16",
+                "2026-04-04/weekly 04-04 14:00",
                 "2026-04-06/open 04-06 13:50",
                 "2026-04-06/close 04-06 20:16",
             ],
@@ -143,14 +156,16 @@ def test_two_years_walked_from_run_to_run() -> None:
         assert run.at > now
         walked.append(run)
         now = run.at
-    assert Counter((run.session.year, run.kind) for run in walked) == {
+    markets = [run for run in walked if run.kind != "weekly"]
+    assert Counter((run.session.year, run.kind) for run in markets) == {
         (year, kind): 251 for year in (2026, 2027) for kind in ("open", "close")
     }
-    assert len({run.key for run in walked}) == 1004
+    # 2026 and 2027 have 52 Saturdays each.
+    assert len({run.key for run in walked}) == 1004 + 104
     local = Counter(run.at.astimezone(NEW_YORK).strftime(f"{run.kind} %H:%M") for run in walked)
-    assert local == {"open 09:50": 502, "close 16:16": 499, "close 13:16": 3}
+    assert local == {"open 09:50": 502, "close 16:16": 499, "close 13:16": 3, "weekly 10:00": 104}
     # Each is over before the next begins but for nothing: an open run before its close, a close by dawn.
-    assert all(one.until < other.at for one, other in pairwise(walked))
+    assert all(one.until < other.at for one, other in pairwise(markets))
     assert walked == USUAL.of_sessions(date(2026, 1, 1), date(2027, 12, 31))
 
 
@@ -196,7 +211,7 @@ def test_a_run_is_due_from_its_very_instant() -> None:
     due = utc("2026-11-27T18:16")
     assert USUAL.latest(due).key == "2026-11-27/close"
     assert USUAL.latest(due - timedelta(microseconds=1)).key == "2026-11-27/open"
-    assert USUAL.next_after(due).key == "2026-11-30/open"
+    assert USUAL.next_after(due).key == "2026-11-28/weekly"
 
 
 def test_a_day_the_exchange_closes_at_short_notice_has_no_run() -> None:
@@ -219,10 +234,10 @@ def test_a_session_that_ends_before_its_open_run_has_a_close_run_only() -> None:
     assert runs[1].until == utc("2028-01-06T15:15")
 
 
-def test_a_weekly_run_is_planned_only_when_asked_for() -> None:
+def test_a_weekly_run_is_planned_on_saturdays_and_may_be_moved_or_left_out() -> None:
     week = date(2026, 11, 23), date(2026, 11, 29)
-    assert {run.kind for run in USUAL.of_sessions(*week)} == {"open", "close"}
-    weekly = SATURDAYS.of_sessions(*week)[-1]
+    assert {run.kind for run in Schedule(weekly=None).of_sessions(*week)} == {"open", "close"}
+    weekly = USUAL.of_sessions(*week)[-1]
     assert weekly == PlannedRun(
         "2026-11-28/weekly", "weekly", date(2026, 11, 27), utc("2026-11-28T15:00"), utc("2026-11-30T09:00")
     )
@@ -230,8 +245,8 @@ def test_a_weekly_run_is_planned_only_when_asked_for() -> None:
     noon = Schedule(weekly=Weekly(weekday="wednesday", time=time(12, 0)))
     assert [run.session for run in noon.of_sessions(*week) if run.kind == "weekly"] == [date(2026, 11, 24)]
     # The market at hand on a Sunday is Friday's close, whatever else was planned since.
-    assert SATURDAYS.latest(utc("2026-11-29T12:00")) == weekly
-    assert SATURDAYS.latest_market(utc("2026-11-29T12:00")).key == "2026-11-27/close"
+    assert USUAL.latest(utc("2026-11-29T12:00")) == weekly
+    assert USUAL.latest_market(utc("2026-11-29T12:00")).key == "2026-11-27/close"
 
 
 def test_a_weekly_run_in_the_hour_that_comes_twice_is_due_once() -> None:
@@ -240,6 +255,15 @@ def test_a_weekly_run_in_the_hour_that_comes_twice_is_due_once() -> None:
     assert told(runs) == ["2026-11-01/weekly 11-01 05:30"]
     spring = Schedule(weekly=Weekly(weekday="sunday", time=time(2, 30)))
     assert len(spring.between(utc("2026-03-08T00:00"), utc("2026-03-09T00:00"))) == 1
+
+
+def test_a_week_reaches_back_to_the_same_hour_whatever_daylight_saving_did() -> None:
+    # 8 March 2026 and 1 November 2026 move the clocks of New York.
+    assert week_before(utc("2026-03-14T14:00")) == utc("2026-03-07T15:00")
+    assert week_before(utc("2026-11-07T15:00")) == utc("2026-10-31T14:00")
+    # The post after Good Friday tells of the week from Friday the 27th to Thursday the 2nd.
+    saturday = utc("2026-04-04T14:00")
+    assert (closed_by(week_before(saturday)), closed_by(saturday)) == (date(2026, 3, 27), date(2026, 4, 2))
 
 
 def test_the_shipped_files_hold_the_usual_offsets_and_no_correction() -> None:

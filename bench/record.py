@@ -89,7 +89,7 @@ def run() -> list[Figure]:
 
 
 def build(path: Path, names: int, sessions: int) -> Built:
-    """A file with `sessions` official closes of `names` names, each a copy of real rows with other numbers."""
+    """A file with `sessions` official closes of `names` names, copies of real rows with other numbers."""
     rules = load_rules(CONFIG)
     days = [day.item() for day in sessions_before(SESSION, sessions)]
     store = Store.open(path)
@@ -119,6 +119,7 @@ def _multiply(path: Path, names: int, days: Sequence[date]) -> list[str]:
     """The stored close copied over names and sessions inside SQLite; every number moves a little."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous = OFF")
+        db.execute("PRAGMA cache_size = -4000000")
         db.execute("PRAGMA wal_autocheckpoint = 20000")
         measured = [symbol for (symbol,) in db.execute("SELECT symbol FROM observations ORDER BY symbol")]
         symbols = sorted({BENCHMARK, *map(_ticker, range(names - 1))})
@@ -128,7 +129,7 @@ def _multiply(path: Path, names: int, days: Sequence[date]) -> list[str]:
         db.executemany("INSERT INTO copies VALUES (?, ?)", places.items())
         for table in ("observations", "verdicts"):
             db.execute(
-                f"CREATE TEMP TABLE all_{table} AS SELECT c.symbol AS ticker, t.* FROM copies AS c"  # noqa: S608
+                f"CREATE TEMP TABLE all_{table} AS SELECT c.symbol AS ticker, t.* FROM copies AS c"
                 f" JOIN {table} AS t ON t.symbol = c.like ORDER BY c.symbol"
             )
         statements = [_copy(db, "observations"), _copy(db, "verdicts")]
@@ -164,7 +165,7 @@ def _copy(db: sqlite3.Connection, table: str) -> str:
     for column in _columns(db, table):
         special = {"run_id": ":id", "symbol": "ticker"}.get(column)
         values.append(special or (f'"{column}" * {factor}' if column in moving else f'"{column}"'))
-    return f"INSERT INTO {table} SELECT {', '.join(values)} FROM temp.all_{table}"  # noqa: S608
+    return f"INSERT INTO {table} SELECT {', '.join(values)} FROM temp.all_{table}"
 
 
 def _run_like(db: sqlite3.Connection) -> str:
@@ -174,7 +175,7 @@ def _run_like(db: sqlite3.Connection) -> str:
         "asof": ":day || substr(asof, 11)",
     }
     values = [special.get(column, f'"{column}"') for column in _columns(db, "runs")]
-    return f"INSERT INTO runs SELECT {', '.join(values)} FROM runs WHERE id < 10"  # noqa: S608
+    return f"INSERT INTO runs SELECT {', '.join(values)} FROM runs WHERE id < 10"
 
 
 def _later(market: Panel, symbols: Sequence[str], days: Sequence[date]) -> Panel:
@@ -194,7 +195,9 @@ def questions(built: Built) -> dict[str, Callable[[str], object]]:
     """What is asked, by name; each takes a ticker, which some of them have no use for."""
     store, rules = built.store, built.rules
     return {
-        "/history, a year": lambda symbol: name_history(store, symbol, "simulated", "year", rules),
+        "/history, a year": lambda symbol: name_history(
+            store, symbol, "simulated", "year", rules, brief=True
+        ),
         "percentile of a name": lambda symbol: store.iv_history([symbol], date.max, realm="simulated"),
         "scorecard, any question and window": lambda symbol: [
             stored_scorecard(store, "simulated", rules, BYS[len(symbol) % 3], sessions)
@@ -246,7 +249,8 @@ def whole(built: Built) -> list[Figure]:
     ]
     store, rules, symbols = built.store, built.rules, built.symbols
     further: dict[str, Callable[[str], object]] = {
-        "/history, all": lambda symbol: name_history(store, symbol, "simulated", "all", rules),
+        "/history, all": lambda symbol: name_history(store, symbol, "simulated", "all", rules, brief=True),
+        "variance history, all": lambda symbol: name_history(store, symbol, "simulated", "all", rules),
         "Store.history, a year": lambda symbol: store.history(symbol, "simulated"),
         "Store.history, all": lambda symbol: store.history(symbol, "simulated", days=DECADE),
         "percentile of every name": lambda _: store.iv_history(symbols, date.max, realm="simulated"),

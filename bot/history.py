@@ -22,7 +22,7 @@ class HistoryAnswers:
         near = service.index.near(symbol)
 
         def draw() -> Card:
-            found = name_history(service.store, symbol, realm, window, service.rules)
+            found = name_history(service.store, symbol, realm, window, service.rules, brief=True)
             if found is None:
                 raise InputError(_never_stored(symbol, near))
             return history_card(found, service.rules)

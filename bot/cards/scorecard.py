@@ -36,7 +36,10 @@ _NAMED = 12
 METHOD = (
     Button("Method", "method", 0, "Premium captured"),
     Button("Effective n", "method", 0, "Effective n"),
+    Button("Groups", "method", 0, "Scorecard groups"),
+    Button("Whipsaw", "method", 0, "Whipsaw"),
 )
+"""The words behind the figures, one click away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Sequence
@@ -83,26 +84,34 @@ def _frame(path: Path, option: str, wanted: Sequence[str]) -> pd.DataFrame:
                     f"{option}: the file {said} {name}; its first line must name {', '.join(wanted)}, "
                     "separated by commas."
                 )
-        frame = pd.read_csv(
-            file,
-            header=None,
-            names=list(range(len(names))),
-            usecols=[names.index(name) for name in wanted],
-            index_col=False,
-            dtype=str,
-            keep_default_na=False,
-            skip_blank_lines=False,
+        # One name more than the file has: cells beyond the last show there, and shorter lines are filled up.
+        places = ",".join(map(str, range(len(names) + 1)))
+        below = io.StringIO(f"{places}\n{file.read()}")
+    own = {str(names.index(name)): name for name in wanted}
+    frame = pd.read_csv(
+        below,
+        usecols=[*own, str(len(names))],
+        index_col=False,
+        dtype=str,
+        keep_default_na=False,
+        skip_blank_lines=False,
+    )
+    frame = frame.rename(columns=own).fillna("").set_axis(np.arange(2, len(frame) + 2))
+    # A comma within a number shifts what follows it.
+    longer = np.flatnonzero(frame.pop(str(len(names))) != "")
+    if len(longer):
+        raise UnreadableError(
+            f"{option}, line {frame.index[longer[0]]}: there are more cells than the first line has names; "
+            "a number has no comma."
         )
-    frame = frame.rename(columns={names.index(name): name for name in wanted}).fillna("")
-    return frame.set_axis(np.arange(2, len(frame) + 2))
+    return frame
 
 
 def _cause(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "the file is no text in UTF-8; save it as CSV in UTF-8."
-    place = re.search(r"in line (\d+)", str(error))
-    if place is not None:
-        return f"line {int(place.group(1)) + 1} has more cells than the first line has names."
+    if isinstance(error, pd.errors.EmptyDataError):
+        return "the file has no line below its header."
     return "the file is no CSV; give one with a line of names and a line for each name and day."
 
 

@@ -78,14 +78,15 @@ def headline(result: Backtest) -> tuple[str, ...]:
         f"{_many(everything.names, 'name')} on {_many(everything.sessions, 'session')}{_dates(card)}: on "
         f"{_percent(everything.hit_rate)} % of {_many(everything.n, 'observation')} IV30 stood above the "
         f"movement of the {horizon} sessions after it.",
-        f"The 95 % interval is {_interval(everything)} %: windows overlap and names move together, so that "
-        f"they are worth about {everything.effective_n:,.0f} independent observations.",
+        f"The 95 % interval is {_interval(everything)} %: windows overlap"
+        f"{' and names move together' if everything.names > 1 else ''}, so that they are worth about "
+        f"{everything.effective_n:,.0f} independent observations.",
         f"The gap was {_points(everything.mean_gap)} points of volatility in the mean, "
         f"{_points(everything.median_gap)} in the median, {_points(everything.worst)} at worst.",
     ]
     listed = _named(card, "listed")
     if listed is not None and listed.hit_rate is not None:
-        over = "" if listed.over_universe is None else _against(listed.over_universe)
+        over = _against(listed.over_universe) if everything.names > 1 else ""
         sentences.append(
             f"Listed names: {_percent(listed.hit_rate)} % of {listed.n:,} (interval {_interval(listed)} %), "
             f"mean {_points(listed.mean_gap)} points{over}."
@@ -295,8 +296,8 @@ def _points(value: float | None) -> str:
     return MISSING if value is None else f"{round(100 * value, 2) + 0.0:+.2f}"
 
 
-def _against(over: float) -> str:
-    return f", {_points(over)} against the universe of the same sessions"
+def _against(over: float | None) -> str:
+    return "" if over is None else f", {_points(over)} against the universe of the same sessions"
 
 
 def _interval(group: Group) -> str:

@@ -6,7 +6,7 @@ It measures and suggests; nothing is ever applied by itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import starmap
 from typing import Any, Literal
@@ -14,7 +14,18 @@ from typing import Any, Literal
 import numpy as np
 
 from engine.arrays import FloatArray
-from engine.proof.lenses import LEAST_THRESHOLD, Close, Look, Move, Sight, candidates, look_at, moved
+from engine.proof.lenses import (
+    LEAST_THRESHOLD,
+    Close,
+    Look,
+    Move,
+    Pool,
+    Sight,
+    candidates,
+    look_at,
+    moved,
+    pooled,
+)
 from engine.proof.whatif import WhatIf, what_ifs
 from engine.rules import Lens, Rules
 from engine.screen.gates import State, StateArray
@@ -197,68 +208,59 @@ def calibrate(closes: Sequence[Close], rules: Rules, doubt: str | None = None) -
     """
     if not closes:
         raise ValueError("a calibration takes at least one close")
-    looks = [look_at(close, rules) for close in closes]
-    quarterly, yearly = (_pooled(looks, name)[_both(looks)] for name in ("quarterly", "yearly"))
-    n, least = len(quarterly), rules.calibration.least_names
+    look = look_at(pooled(closes), rules)
+    pool, both = look.pool, look.both
+    quarterly, yearly = look.quarterly.ratio[both], look.yearly.ratio[both]
+    n, names, least = len(quarterly), pool.a_close(both), rules.calibration.least_names
     ratio = float(quarterly.mean() / yearly.mean()) if n else None
-    count = float(np.mean([look.own.passed.sum() for look in looks]))
+    count = pool.a_close(look.own.passed)
     silence = doubt
-    if silence is None and n / len(looks) < least:
-        silence = (
-            f"Only {n / len(looks):.3g} names have both lenses, fewer than {least}: no trigger is evaluated."
-        )
+    if silence is None and names < least:
+        silence = f"Only {names:.3g} names have both lenses, fewer than {least}: no trigger is evaluated."
     return Calibration(
         profile=rules.profile,
         lens=rules.lens,
-        days=tuple(map(_day, looks)),
-        names=_names(looks[-1]),
+        days=_days(look),
+        names=_names(look),
         n=n,
-        names_both=n / len(looks),
-        missing=_missing(looks),
-        fallen_back=_fallen_back(looks),
+        names_both=names,
+        missing=_missing(look),
+        fallen_back=int((np.isnan(look.quarterly.ratio) & np.isfinite(look.yearly.ratio)).sum()),
         mean_quarterly=float(quarterly.mean()) if n else None,
         mean_yearly=float(yearly.mean()) if n else None,
         ratio=ratio,
         median_ratio=float(np.median(quarterly / yearly)) if n else None,
         reference_ratio=rules.calibration.reference_ratio,
-        quarterly=_figures([look.quarterly for look in looks]),
-        yearly=_figures([look.yearly for look in looks]),
+        quarterly=_figures(look.quarterly, pool),
+        yearly=_figures(look.yearly, pool),
         candidates=count,
-        premium=float(np.mean([look.own.premium.sum() for look in looks])),
-        triggers=_triggers(ratio, count, closes, rules) if silence is None and ratio is not None else (),
+        premium=pool.a_close(look.own.premium),
+        triggers=_triggers(ratio, count, pool, rules) if silence is None and ratio is not None else (),
         silence=silence,
-        what_ifs=what_ifs(looks, rules, ratio),
+        what_ifs=what_ifs(look, rules, ratio),
     )
 
 
-def _pooled(looks: Sequence[Look], lens: LensName) -> FloatArray:
-    return np.concatenate([getattr(look, lens).ratio for look in looks])
-
-
-def _both(looks: Sequence[Look]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.concatenate([look.both for look in looks])
-
-
-def _day(look: Look) -> Day:
-    both = look.both
-    ratio = look.quarterly.ratio[both].mean() / look.yearly.ratio[both].mean() if both.any() else None
-    return Day(
-        look.close.session,
-        int(both.sum()),
-        None if ratio is None else float(ratio),
-        int(look.own.passed.sum()),
-    )
+def _days(look: Look) -> tuple[Day, ...]:
+    found = []
+    for session, rows in zip(look.pool.sessions, look.pool.slices, strict=True):
+        both = look.both[rows]
+        quarterly, yearly = (each.ratio[rows][both] for each in (look.quarterly, look.yearly))
+        ratio = float(quarterly.mean() / yearly.mean()) if both.any() else None
+        found.append(Day(session, int(both.sum()), ratio, int(look.own.passed[rows].sum())))
+    return tuple(found)
 
 
 # --- names and missing values ---------------------------------------------------------------------
 
 
 def _names(look: Look) -> tuple[Name, ...]:
-    iv30, quarterly, yearly = look.numbers("iv30"), look.quarterly.ratio, look.yearly.ratio
+    newest, pool = look.pool.slices[-1], look.pool
+    iv30, quarterly, yearly = pool.numbers("iv30"), look.quarterly.ratio, look.yearly.ratio
     numbers = (
         iv30,
-        np.where(np.isfinite(quarterly), iv30 / quarterly, look.numbers("hv90")),
-        np.where(np.isfinite(yearly), iv30 / yearly, look.numbers("hv252")),
+        np.where(np.isfinite(quarterly), iv30 / quarterly, pool.numbers("hv90")),
+        np.where(np.isfinite(yearly), iv30 / yearly, pool.numbers("hv252")),
         quarterly,
         yearly,
         quarterly / yearly,
@@ -266,8 +268,13 @@ def _names(look: Look) -> tuple[Name, ...]:
     states = [
         state for sight in (look.quarterly, look.yearly) for state in (sight.structural, sight.tactical)
     ]
-    columns: list[list[Any]] = [look.symbols, *map(_plain, numbers), *map(_verdicts, states)]
-    return tuple(starmap(Name, zip(*columns, look.own.passed.tolist(), strict=True)))
+    columns: list[list[Any]] = [
+        [str(symbol) for symbol in pool.table["symbol"].iloc[newest]],
+        *(_plain(each[newest]) for each in numbers),
+        *(_verdicts(each[newest]) for each in states),
+        look.own.passed[newest].tolist(),
+    ]
+    return tuple(starmap(Name, zip(*columns, strict=True)))
 
 
 def _plain(values: FloatArray) -> list[float | None]:
@@ -278,37 +285,30 @@ def _verdicts(states: StateArray) -> list[bool | None]:
     return [None if state == State.UNKNOWN else bool(state == State.PASS) for state in states]
 
 
-def _missing(looks: Sequence[Look]) -> dict[str, int]:
+def _missing(look: Look) -> dict[str, int]:
     """Name-days without both lenses, each under the first input it lacks."""
-    counts = dict.fromkeys(("IV30", "HV90", "HV252"), 0)
-    for look in looks:
-        lacking = np.isnan(look.numbers("iv30")), np.isnan(look.quarterly.ratio), np.isnan(look.yearly.ratio)
-        taken = np.zeros_like(lacking[0])
-        for name, lacks in zip(counts, lacking, strict=True):
-            counts[name] += int((lacks & ~taken).sum())
-            taken |= lacks
+    lacking = {
+        "IV30": np.isnan(look.pool.numbers("iv30")),
+        "HV90": np.isnan(look.quarterly.ratio),
+        "HV252": np.isnan(look.yearly.ratio),
+    }
+    counts, taken = {}, np.zeros(len(look.pool.table), dtype=np.bool_)
+    for name, lacks in lacking.items():
+        counts[name] = int((lacks & ~taken).sum())
+        taken |= lacks
     return {name: count for name, count in counts.items() if count}
-
-
-def _fallen_back(looks: Sequence[Look]) -> int:
-    return sum(int((np.isnan(look.quarterly.ratio) & np.isfinite(look.yearly.ratio)).sum()) for look in looks)
 
 
 # --- figures of a lens ----------------------------------------------------------------------------
 
 
-def _figures(sights: Sequence[Sight]) -> LensFigures:
-    structural, tactical = (
-        np.concatenate([getattr(s, name) for s in sights]) for name in ("structural", "tactical")
-    )
-    known = np.concatenate([s.known for s in sights])
-    premium = (structural == State.PASS) & (tactical == State.PASS)
+def _figures(sight: Sight, pool: Pool) -> LensFigures:
     return LensFigures(
-        distribution=distribution(np.concatenate([s.ratio for s in sights])),
-        structural=_stage(structural),
-        tactical=_stage(tactical),
-        both=Stage(int(known.sum()), int(premium.sum())),
-        candidates=float(np.mean([s.passed.sum() for s in sights])),
+        distribution=distribution(sight.ratio),
+        structural=_stage(sight.structural),
+        tactical=_stage(sight.tactical),
+        both=Stage(int(sight.known.sum()), int(sight.premium.sum())),
+        candidates=pool.a_close(sight.passed),
     )
 
 
@@ -332,7 +332,7 @@ def distribution(values: FloatArray) -> Distribution:
 # --- triggers -------------------------------------------------------------------------------------
 
 
-def _triggers(ratio: float, count: float, closes: Sequence[Close], rules: Rules) -> tuple[Trigger, ...]:
+def _triggers(ratio: float, count: float, pool: Pool, rules: Rules) -> tuple[Trigger, ...]:
     """All five conditions of seed 004; those that fire with the thresholds they suggest."""
     c = rules.calibration
     drift = ratio / c.reference_ratio - 1.0
@@ -344,22 +344,14 @@ def _triggers(ratio: float, count: float, closes: Sequence[Close], rules: Rules)
         Trigger("candidates below", count, c.candidates_below, count < c.candidates_below, "lower"),
         Trigger("drift", ratio, float(edge), 100.0 * abs(drift) > c.drift_percent, "diagnostic"),
     )
-    return tuple(_suggesting(trigger, closes, rules) for trigger in found)
+    return tuple(_suggesting(trigger, pool, rules) for trigger in found)
 
 
-def _suggesting(trigger: Trigger, closes: Sequence[Close], rules: Rules) -> Trigger:
+def _suggesting(trigger: Trigger, pool: Pool, rules: Rules) -> Trigger:
     if not trigger.fired or trigger.direction == "diagnostic":
         return trigger
     moves = _moves(trigger, rules)
-    return Trigger(
-        trigger.name,
-        trigger.value,
-        trigger.limit,
-        True,
-        trigger.direction,
-        moves,
-        candidates(closes, moved(rules, moves)),
-    )
+    return replace(trigger, moves=moves, candidates=candidates(pool, moved(rules, moves)))
 
 
 def _moves(trigger: Trigger, rules: Rules) -> tuple[Move, ...]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from engine.arrays import BoolArray, FloatArray
@@ -28,6 +31,28 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """Closes one below the other: rows `start[k]` to `start[k + 1]` of the table belong to `sessions[k]`."""
+
+    sessions: tuple[date, ...]
+    table: pd.DataFrame
+    start: tuple[int, ...]
+
+    @property
+    def slices(self) -> list[slice]:
+        """The rows of each close, oldest first."""
+        return [slice(*ends) for ends in pairwise(self.start)]
+
+    def a_close(self, mask: BoolArray) -> float:
+        """How many of the name-days a close, on average."""
+        return int(mask.sum()) / len(self.sessions)
+
+    def numbers(self, column: str) -> FloatArray:
+        """A column of the measured tables, (name-days,), NaN where missing."""
+        return self.table[column].to_numpy(dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """A threshold that would be another: its lens and key in trading_rules.json."""
 
@@ -39,7 +64,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A close under one lens; every array is (names,).
+    """Closes under one lens; every array is (name-days,).
 
     ratio        VRP structural of the lens, a ratio; NaN where missing or judged by another lens
     structural, tactical   states of the two premium gates; UNKNOWN where judged by another lens
@@ -69,37 +94,45 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A close judged by the rules' own lens and by each of the two."""
+    """Closes judged by the rules' own lens and by each of the two."""
 
-    close: Close
+    pool: Pool
     own: Sight
     quarterly: Sight
     yearly: Sight
 
     @property
     def both(self) -> BoolArray:
-        """Names with the structural ratio of both lenses, (names,)."""
+        """Name-days with the structural ratio of both lenses, (name-days,)."""
         known: BoolArray = np.isfinite(self.quarterly.ratio) & np.isfinite(self.yearly.ratio)
         return known
 
-    @property
-    def symbols(self) -> list[str]:
-        """Tickers in the table's order."""
-        return [str(symbol) for symbol in self.close.table["symbol"]]
 
-    def numbers(self, column: str) -> FloatArray:
-        """A column of the measured table, (names,), NaN where missing."""
-        return self.close.table[column].to_numpy(dtype=np.float64)
+def pooled(closes: Sequence[Close]) -> Pool:
+    """Closes one below the other, of the same columns. Raises KeyError when one lacks a column."""
+    tables = [close.table for close in closes]
+    start = np.concatenate([[0], np.cumsum([len(table) for table in tables])])
+    if len(tables) > 1:
+        # Not by pd.concat: what a column with nothing in it shall be is not left to its guess.
+        columns = {name: np.concatenate([_values(table[name]) for table in tables]) for name in tables[0]}
+        whole = pd.DataFrame(columns)
+    else:
+        whole = tables[0]
+    return Pool(tuple(close.session for close in closes), whole, tuple(map(int, start)))
 
 
-def look_at(close: Close, rules: Rules) -> Look:
-    """Judge a close by the rules' lens and by both lenses, all other rules equal."""
-    sights = {lens: sight(close.table, under(rules, lens)) for lens in {rules.lens, "quarterly", "yearly"}}
-    return Look(close, sights[rules.lens], sights["quarterly"], sights["yearly"])
+def _values(column: pd.Series[Any]) -> npt.NDArray[Any]:
+    return column.to_numpy(dtype=np.float64 if column.dtype == np.float64 else object)
+
+
+def look_at(pool: Pool, rules: Rules) -> Look:
+    """Judge closes by the rules' lens and by both lenses, all other rules equal."""
+    sights = {lens: sight(pool.table, under(rules, lens)) for lens in {rules.lens, "quarterly", "yearly"}}
+    return Look(pool, sights[rules.lens], sights["quarterly"], sights["yearly"])
 
 
 def sight(table: pd.DataFrame, rules: Rules) -> Sight:
-    """One measured table judged under the rules' lens."""
+    """Measured names judged under the rules' lens."""
     seen = under_lens(table, rules)
     verdicts = judge(seen, rules)
     asked = "yearly" if rules.lens == "yearly" else "quarterly"
@@ -138,6 +171,6 @@ def moved(rules: Rules, moves: Sequence[Move]) -> Rules:
     return rules.model_copy(update={"lenses": lenses})
 
 
-def candidates(closes: Sequence[Close], rules: Rules) -> float:
+def candidates(pool: Pool, rules: Rules) -> float:
     """Names a close that pass every gate, on average."""
-    return float(np.mean([sight(close.table, rules).passed.sum() for close in closes]))
+    return pool.a_close(sight(pool.table, rules).passed)

@@ -27,6 +27,8 @@ Codes = Mapping[str, CodeArray]
 class Scorer:
     """Counts name-days into a scorecard; what it keeps does not grow with the number of sessions.
 
+    By symbol alone every gap is kept, 24 bytes an observation, as each ticker's median is exact.
+
     by         which groups: signal, regime (with the zones), gate (with DUAL and the list) or symbol; None
                for all of these but the symbols, regimes then called "regime COILED" ...
     families   further groups of the caller's own, by a label: names of groups that exclude each other

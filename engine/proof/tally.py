@@ -85,8 +85,9 @@ class Windows:
         """Further observations as ascending numbers of name and position (Outcomes.places)."""
         if not len(places):
             return
-        self._grow(int(places[-1] // _PLACES) + 1)
-        names = np.unique(places // _PLACES)
+        every = places // _PLACES
+        self._grow(int(every[-1]) + 1)
+        names = every[np.flatnonzero(np.diff(every, prepend=-1))]
         floor = np.maximum(self._last[names] + self._horizon, 0)
         while len(names):
             at = np.searchsorted(places, names * _PLACES + floor)

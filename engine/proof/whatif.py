@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +40,7 @@ class WhatIf:
     lost: tuple[str, ...]
 
 
-def what_ifs(looks: Sequence[Look], rules: Rules, ratio: float | None) -> tuple[WhatIf, ...]:
+def what_ifs(look: Look, rules: Rules, ratio: float | None) -> tuple[WhatIf, ...]:
     """Threshold by rank, thresholds by regime, consensus, and the seed's formula with this ratio.
 
     By rank: the quantile (linear) of VRP structural that leaves `top_percent` above it, of each close by
@@ -50,94 +49,81 @@ def what_ifs(looks: Sequence[Look], rules: Rules, ratio: float | None) -> tuple[
     yearly threshold times the ratio. Consensus and formula are left out when no name has both lenses. A name
     without VRP structural does not pass; a threshold by rank is None when no name has it. Source: seed 004.
     """
-    found = [_by_rank(looks, rules), _by_regime(looks, rules)]
+    found = [_by_rank(look, rules), _by_regime(look, rules)]
     if ratio is not None:
-        found += [_consensus(looks, rules), _formula(looks, rules, ratio)]
+        found += [_consensus(look, rules), _formula(look, rules, ratio)]
     return tuple(found)
 
 
-def _by_rank(looks: Sequence[Look], rules: Rules) -> WhatIf:
-    top = rules.calibration.top_percent
-    limits = [_quantile(look.own.ratio, 1.0 - top / 100.0) for look in looks]
-    passes = [_over(look.own.ratio, limit) for look, limit in zip(looks, limits, strict=True)]
-    part = Part(
-        f"top {top:g} %",
-        float(np.nanmean(limits)) if np.isfinite(limits).any() else None,
-        _mean(np.isfinite(look.own.ratio) for look in looks),
-        _mean(passes),
-    )
-    return _what_if("by rank", (part,), looks, passes, lambda look, own: look.own.replaced(own))
+def _by_rank(look: Look, rules: Rules) -> WhatIf:
+    top, ratio = rules.calibration.top_percent, look.own.ratio
+    limits = np.array([_quantile(ratio[rows], 1.0 - top / 100.0) for rows in look.pool.slices])
+    passes = _over(ratio, np.repeat(limits, np.diff(look.pool.start)))
+    mean = float(np.nanmean(limits)) if np.isfinite(limits).any() else None
+    part = _part(look, f"top {top:g} %", mean, np.isfinite(ratio), passes)
+    return _what_if("by rank", (part,), look, passes, look.own.replaced(passes))
 
 
-def _by_regime(looks: Sequence[Look], rules: Rules) -> WhatIf:
-    c = rules.calibration
+def _by_regime(look: Look, rules: Rules) -> WhatIf:
+    c, ratio = rules.calibration, look.quarterly.ratio
     calm, wild = c.calm_below_percent, c.wild_above_percent
-    labels = (f"HV90 below {calm:g} %", "between", f"HV90 above {wild:g} %")
+    percent = 100.0 * look.pool.numbers("iv30") / ratio
+    regime = np.select([percent < calm, percent > wild], [0, 2], 1)
     limits = np.array([c.calm_threshold, c.normal_threshold, c.wild_threshold])
-    groups: list[list[BoolArray]] = [[], [], []]
-    passes = []
-    for look in looks:
-        ratio = look.quarterly.ratio
-        percent = 100.0 * look.numbers("iv30") / ratio
-        regime = np.select([percent < calm, percent > wild], [0, 2], 1)
-        passes.append(_over(ratio, limits[regime]))
-        for code, group in enumerate(groups):
-            group.append(np.isfinite(ratio) & (regime == code))
+    passes = _over(ratio, limits[regime])
+    labels = (f"HV90 below {calm:g} %", "between", f"HV90 above {wild:g} %")
     parts = tuple(
-        Part(label, float(limit), _mean(group), _mean(g & p for g, p in zip(group, passes, strict=True)))
-        for label, limit, group in zip(labels, limits, groups, strict=True)
+        _part(look, label, float(limit), np.isfinite(ratio) & (regime == code), passes)
+        for code, (label, limit) in enumerate(zip(labels, limits, strict=True))
     )
-    return _what_if("by regime", parts, looks, passes, lambda look, own: look.quarterly.replaced(own))
+    return _what_if("by regime", parts, look, passes, look.quarterly.replaced(passes))
 
 
-def _consensus(looks: Sequence[Look], rules: Rules) -> WhatIf:
+def _consensus(look: Look, rules: Rules) -> WhatIf:
+    sights = {"quarterly": look.quarterly, "yearly": look.yearly}
     parts = tuple(
-        Part(
-            lens,
-            rules.lenses[lens].vrp_structural_threshold,
-            _mean(np.isfinite(getattr(look, lens).ratio) for look in looks),
-            _mean(_passing(getattr(look, lens)) for look in looks),
+        _part(
+            look,
+            name,
+            lens.vrp_structural_threshold,
+            np.isfinite(sights[name].ratio),
+            _passing(sights[name]),
         )
-        for lens in rules.lenses
+        for name, lens in rules.lenses.items()
     )
-    passes = [_passing(look.quarterly) & _passing(look.yearly) for look in looks]
-    both = under(rules, "consensus")
-    return _what_if("consensus", parts, looks, passes, lambda look, _: sight(look.close.table, both).passed)
+    listed = sight(look.pool.table, under(rules, "consensus")).passed
+    return _what_if("consensus", parts, look, _passing(look.quarterly) & _passing(look.yearly), listed)
 
 
-def _formula(looks: Sequence[Look], rules: Rules, ratio: float) -> WhatIf:
-    lenses = rules.lenses
+def _formula(look: Look, rules: Rules, ratio: float) -> WhatIf:
+    quarterly, yearly = rules.lenses["quarterly"], rules.lenses["yearly"]
     moves = [
         Move(
             "quarterly",
             key,
-            getattr(lenses["quarterly"], key),
-            max(LEAST_THRESHOLD, round(getattr(lenses["yearly"], key) * ratio, 4)),
+            getattr(quarterly, key),
+            max(LEAST_THRESHOLD, round(getattr(yearly, key) * ratio, 4)),
         )
         for key in _SCALED
     ]
     other = under(moved(rules, moves), "quarterly")
-    seen = [sight(look.close.table, other) for look in looks]
-    n = _mean(np.isfinite(each.ratio) for each in seen)
+    seen = sight(look.pool.table, other)
     threshold = other.lenses["quarterly"].vrp_structural_threshold
-    passes = [_passing(each) for each in seen]
-    part = Part("yearly threshold x ratio", threshold, n, _mean(passes))
-    listed = {id(look): each.passed for look, each in zip(looks, seen, strict=True)}
-    return _what_if("formula", (part,), looks, passes, lambda look, _: listed[id(look)])
+    part = _part(look, "yearly threshold x ratio", threshold, np.isfinite(seen.ratio), _passing(seen))
+    return _what_if("formula", (part,), look, _passing(seen), seen.passed)
 
 
-def _what_if(
-    name: str,
-    parts: tuple[Part, ...],
-    looks: Sequence[Look],
-    passes: Sequence[BoolArray],
-    listed: Callable[[Look, BoolArray], BoolArray],
-) -> WhatIf:
-    newest, present = looks[-1].symbols, _passing(looks[-1].own)
-    changed = passes[-1] & ~present, present & ~passes[-1]
-    gained, lost = (tuple(newest[row] for row in np.flatnonzero(each)) for each in changed)
-    count = _mean(listed(look, own) for look, own in zip(looks, passes, strict=True))
-    return WhatIf(name, parts, _mean(passes), count, gained, lost)
+def _part(look: Look, label: str, threshold: float | None, group: BoolArray, passes: BoolArray) -> Part:
+    return Part(label, threshold, look.pool.a_close(group), look.pool.a_close(group & passes))
+
+
+def _what_if(name: str, parts: tuple[Part, ...], look: Look, passes: BoolArray, listed: BoolArray) -> WhatIf:
+    newest, present = look.pool.slices[-1], _passing(look.own)
+    symbols = [str(symbol) for symbol in look.pool.table["symbol"].iloc[newest]]
+    changed = (passes & ~present)[newest], (present & ~passes)[newest]
+    gained, lost = (tuple(symbols[row] for row in np.flatnonzero(each)) for each in changed)
+    a_close = look.pool.a_close
+    return WhatIf(name, parts, a_close(passes), a_close(listed), gained, lost)
 
 
 def _passing(seen: Sight) -> BoolArray:
@@ -145,7 +131,7 @@ def _passing(seen: Sight) -> BoolArray:
     return passing
 
 
-def _over(ratio: FloatArray, limit: float | FloatArray) -> BoolArray:
+def _over(ratio: FloatArray, limit: FloatArray) -> BoolArray:
     with np.errstate(invalid="ignore"):
         over: BoolArray = ratio > limit
     return over
@@ -154,8 +140,3 @@ def _over(ratio: FloatArray, limit: float | FloatArray) -> BoolArray:
 def _quantile(values: FloatArray, share: float) -> float:
     known = values[np.isfinite(values)]
     return float(np.quantile(known, share)) if len(known) else float("nan")
-
-
-def _mean(masks: Iterable[BoolArray]) -> float:
-    """Names a close."""
-    return float(np.mean([int(mask.sum()) for mask in masks]))

@@ -13,7 +13,7 @@ import numpy as np
 from sqlite_utils import Database
 
 from engine.record.rows import Realm, quoted
-from engine.record.series import imported_values, iv_history, values_of
+from engine.record.series import INDEXED_BY_NAME, imported_values, iv_history, values_of
 from engine.record.store import Store
 from engine.rules import Rules
 from engine.screen.result import Value
@@ -39,6 +39,12 @@ _ROWS = (
     f"SELECT o.run_id, v.gates, {quoted(CLOSE_COLUMNS, 'o.')} FROM json_each(?) AS wanted"  # noqa: S608
     " CROSS JOIN observations AS o ON o.run_id = wanted.value AND o.symbol = ?"
     " CROSS JOIN verdicts AS v ON v.run_id = o.run_id AND v.symbol = o.symbol"
+)
+# What lies together by name (see series.INDEXED_BY_NAME): ten years of it are some pages of the file.
+_BRIEF_ROWS = (
+    f"SELECT o.run_id, '[]', {quoted(INDEXED_BY_NAME, 'o.')} FROM json_each(?) AS wanted"  # noqa: S608
+    " CROSS JOIN observations AS o INDEXED BY observations_names"
+    " ON o.run_id = wanted.value AND o.symbol = ?"
 )
 _COMPANY = (
     "SELECT o.name FROM runs AS r CROSS JOIN observations AS o ON o.run_id = r.id AND o.symbol = ?"
@@ -163,19 +169,26 @@ class _Run:
 
 
 def name_history(
-    store: Store, symbol: str, realm: Realm, window: Window, rules: Rules, before: date = date.max
+    store: Store,
+    symbol: str,
+    realm: Realm,
+    window: Window,
+    rules: Rules,
+    before: date = date.max,
+    brief: bool = False,
 ) -> NameHistory | None:
     """A name's official closes of the last sessions before `before`; None when nothing of it is stored.
 
     Where several official runs of one session hold the name (a server's own thresholds make one beside the
     operator's), the one judged by the profile and lens of `rules` counts, else the one saved last. Reads one
-    committed state. Raises KeyError for a window that is not in WINDOWS.
+    committed state. A brief one is read much faster: `values` hold INDEXED_BY_NAME alone, `failed` nothing.
+    Raises KeyError for a window that is not in WINDOWS.
     """
     count = WINDOWS[window]
     with store.reading() as db:
         # The year is read in any case: a quarter's own picture still stands in its year.
         wanted = None if count is None else max(count, SESSIONS)
-        found = _closes(db, symbol, realm, before, wanted, (rules.profile, rules.lens))
+        found = _closes(db, symbol, realm, before, wanted, rules, brief)
         if not found:
             return None
         standing = _standing(db, symbol, realm, found, rules.gates.iv_history_min_days)
@@ -262,18 +275,18 @@ def _newest_of_key(runs: Iterable[_Run]) -> set[int]:
 
 
 def _closes(
-    db: Database, symbol: str, realm: Realm, before: date, count: int | None, judged_by: tuple[str, str]
+    db: Database, symbol: str, realm: Realm, before: date, count: int | None, rules: Rules, brief: bool
 ) -> list[NameClose]:
     """The last `count` sessions of a name, oldest first, own closes with imported values in their gaps."""
     runs = _usable(db, realm, before)
     standing = _newest_of_key(runs)
-    held = _own(db, symbol, [run for run in runs if run.id in standing], standing)
+    held = _own(db, symbol, [run for run in runs if run.id in standing], standing, brief)
     own: list[NameClose] = []
     for _, group in groupby(held, key=attrgetter("session")):
         if len(own) == count:
             break
         several = list(group)
-        ours = [close for close in several if (close.profile, close.lens) == judged_by]
+        ours = [close for close in several if (close.profile, close.lens) == (rules.profile, rules.lens)]
         own.append((ours or several)[0])
     known = {close.session for close in own if close.iv30 is not None}
     imported = [
@@ -293,16 +306,19 @@ def _last_sessions(closes: list[NameClose], count: int | None) -> list[NameClose
     return [close for close in closes if close.session >= sessions[-count]]
 
 
-def _own(db: Database, symbol: str, runs: Sequence[_Run], standing: Collection[int]) -> Iterator[NameClose]:
+def _own(
+    db: Database, symbol: str, runs: Sequence[_Run], standing: Collection[int], brief: bool = False
+) -> Iterator[NameClose]:
     """A name's rows of some runs in their order, without the runs that do not hold it."""
+    sql, columns = (_BRIEF_ROWS, INDEXED_BY_NAME) if brief else (_ROWS, CLOSE_COLUMNS)
     for first in range(0, len(runs), _AT_A_TIME):
         part = runs[first : first + _AT_A_TIME]
         ids = json.dumps([run.id for run in part])
-        rows = {record[0]: record[1:] for record in db.execute(_ROWS, (ids, symbol))}
+        rows = {record[0]: record[1:] for record in db.execute(sql, (ids, symbol))}
         for run in part:
             if run.id in rows:
                 gates, *values = rows[run.id]
-                yield _own_close(run, gates, values_of(CLOSE_COLUMNS, values), run.id in standing)
+                yield _own_close(run, gates, values_of(columns, values), run.id in standing)
 
 
 def _own_close(run: _Run, gates: str, values: dict[str, Value], stands: bool) -> NameClose:

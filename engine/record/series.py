@@ -28,13 +28,16 @@ INDEXED_BY_NAME = (
     *("iv30", "iv_method", "hv30", "hv90", "vrp_structural", "vrp_tactical"),
     *("structural_252", "tactical_20", "earnings_date", "passed"),
 )
-"""Columns of which one name's past lies together in the file; with any other every close is a page of its own."""
+"""Columns of which one name's past lies together in the file; for any other every close is looked up."""
 _BY_NAME = frozenset(INDEXED_BY_NAME)
 
 _IV30_OF = (
     "SELECT symbol, iv30 FROM observations INDEXED BY observations_iv30 WHERE run_id = ? AND iv30 NOT NULL"
 )
-_IV30_OF_FEW = f"{_IV30_OF} AND symbol IN (SELECT value FROM json_each(?))"  # noqa: S608
+_IV30_OF_FEW = (
+    "SELECT symbol, iv30 FROM observations INDEXED BY observations_names WHERE run_id = ? AND iv30 NOT NULL"
+    " AND symbol IN (SELECT value FROM json_each(?))"
+)
 _SERIES = (
     "SELECT session, max(id) FROM runs WHERE realm = ? AND official = 1 AND kind = 'close'"
     " AND state IN ('complete', 'degraded') AND session < ?"

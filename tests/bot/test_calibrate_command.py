@@ -18,7 +18,6 @@ from tests.bot.conftest import (
     Desk,
     MakeBot,
     Played,
-    World,
     discord_around,
     text_of,
 )

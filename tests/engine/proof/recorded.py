@@ -6,12 +6,22 @@ Nothing of them is kept in the project: a test writes them to a temporary folder
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
+
+from engine.cli import main
 
 SPIKE = 2.0
 """An IV30 more than this times the median of the name's five values before it, or less than its inverse, is
@@ -33,6 +43,108 @@ class Files:
     iv: Path
     prices: Path
     left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What `variance backtest` said of two files: its JSON and its report, with the rows of the tables."""
+
+    shape: Mapping[str, Any]
+    page: str
+
+    @property
+    def groups(self) -> dict[str, Mapping[str, Any]]:
+        return {group["name"]: group for group in (*self.shape["baselines"], *self.shape["groups"])}
+
+    @property
+    def rows(self) -> set[str]:
+        """The rows of the report's tables, as a table of a document writes them."""
+        rows = re.findall(r"<tr[^>]*>(.*?)</tr>", self.page, re.DOTALL)
+        cells = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in rows]
+        return {unescape(f"| {' | '.join(row)} |") for row in cells}
+
+
+def judged(files: Files, *words: str) -> Judged:
+    """The command as a person types it, with a page as its report."""
+    page = files.iv.with_name("report.html")
+    asked = ["backtest", "--iv", str(files.iv), "--prices", str(files.prices), "--report", str(page), *words]
+    said, told = io.StringIO(), io.StringIO()
+    with redirect_stdout(said), redirect_stderr(told), pytest.raises(SystemExit) as end:
+        main([*asked, "--format", "json"])
+    assert end.value.code in (None, 0), told.getvalue()
+    return Judged(json.loads(said.getvalue()), page.read_text(encoding="utf-8"))
+
+
+def by_hand(files: Files) -> pd.DataFrame:
+    """Every observation with an outcome, reckoned plainly with pandas from the two files.
+
+    Columns date, symbol, gap, zone and dual, the last two None where an input is missing.
+    """
+    iv, close = (
+        pd.read_csv(path).pivot(index="date", columns="symbol", values=column)
+        for path, column in ((files.iv, "iv30"), (files.prices, "close"))
+    )
+    steps = np.log(close).diff()
+    hv30, hv90 = (steps.rolling(window).std() * np.sqrt(252) for window in (30, 90))
+    after = np.sqrt(252 * (steps**2).rolling(21).mean().shift(-21))
+    iv = iv.reindex(index=close.index, columns=close.columns)
+    columns = {
+        "gap": iv - after,
+        "momentum": hv30 / hv90,
+        "structural": iv / hv90.clip(lower=0.05),
+        "tactical": iv / hv30.clip(lower=0.05),
+    }
+    table = pd.DataFrame({name: panel.melt(ignore_index=False)["value"] for name, panel in columns.items()})
+    table["symbol"] = columns["gap"].melt(ignore_index=False)["symbol"]
+    table = table.dropna(subset=["gap"]).reset_index()
+    words = ["severe compression", "mild compression", "normal", "mild expansion", "severe expansion"]
+    below = np.select([table["momentum"] < 0.6, table["momentum"] < 0.75], [0, 1], 2)
+    zone = below + (table["momentum"] > 1.15) + (table["momentum"] > 1.30)
+    table["zone"] = np.where(table["momentum"].notna(), np.array(words)[zone], None)
+    structural, tactical = table["structural"] > 1.10, table["tactical"] > 1.15
+    dual = np.select(
+        [structural & tactical, structural, tactical],
+        ["both gates", "structural only", "tactical only"],
+        "neither",
+    )
+    known = table["structural"].notna() & table["tactical"].notna()
+    table["dual"] = np.where(known, dual, None)
+    return table
+
+
+def left_by_the_tenth(files: Files, window: int, limit: float) -> float:
+    """Of the days with IV30 / HV above `limit`, the share that is not above it ten sessions later.
+
+    One premium alone, HV over `window` returns; pairs of days on which both are known. With pandas.
+    """
+    iv = pd.read_csv(files.iv).pivot(index="date", columns="symbol", values="iv30")
+    close = pd.read_csv(files.prices).pivot(index="date", columns="symbol", values="close")
+    volatility = np.log(close).diff().rolling(window).std() * np.sqrt(252)
+    ratio = iv.reindex(index=close.index, columns=close.columns) / volatility.clip(lower=0.05)
+    later = ratio.shift(-10)
+    both = (ratio > limit) & later.notna()
+    return float((later[both] <= limit).sum().sum() / both.sum().sum())
+
+
+def check_by_hand(run: Judged, table: pd.DataFrame) -> None:
+    """n, hit rate, mean, median and worst of all, of every zone and of the dual groups, to rounding."""
+    parts = {"all": table, **dict(list(table.groupby("zone"))), **dict(list(table.groupby("dual")))}
+    for name, part in parts.items():
+        group, gap = run.groups[name], part["gap"]
+        assert group["n"] == len(gap), name
+        assert group["hit_rate"] == pytest.approx((gap > 0).mean(), abs=1e-12), name
+        assert group["mean_gap"] == pytest.approx(gap.mean(), abs=1e-10), name
+        assert group["median_gap"] == pytest.approx(gap.median(), abs=1e-10), name
+        assert group["worst"] == pytest.approx(gap.min(), abs=1e-10), name
+
+
+def document_rows(document: str, heading: str) -> list[str]:
+    """Rows of the tables that stand under a heading of a document, without the tables' heads."""
+    section = re.split(r"^## ", document, flags=re.MULTILINE)
+    text = next(part for part in section if part.startswith(heading))
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    heads = [place for place, line in enumerate(lines) if set(line) <= set("|-: ")]
+    return [line for place, line in enumerate(lines) if place not in heads and place + 1 not in heads]
 
 
 def interactive_brokers(data: Path, folder: Path, cleaning: str = "past") -> Files:
@@ -162,3 +274,15 @@ def _write(path: Path, panel: pd.DataFrame, column: str) -> Path:
     long = panel.rename_axis(index="date", columns="symbol").melt(value_name=column, ignore_index=False)
     long.dropna().reset_index().to_csv(path, index=False)
     return path
+
+
+if __name__ == "__main__":
+    found, target = map(Path, sys.argv[1:3])
+    made: dict[str, Callable[[Path, Path], Files]] = {
+        "interactive-brokers": interactive_brokers,
+        "aapl-amzn": volatility_indices,
+        "vix-spy": vix_and_spy,
+    }
+    for place, make in made.items():
+        (target / place).mkdir(parents=True, exist_ok=True)
+        make(found, target / place)

@@ -89,7 +89,7 @@ def test_sessions_the_data_lack_are_not_known() -> None:
     assert counted(listed("LLnLn", sessions=days), sessions=1)[0] == Whipsaw("quarterly", 3, 2 / 3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.text("Ln. ", min_size=12, max_size=12), min_size=1, max_size=4),
     st.integers(1, 6),

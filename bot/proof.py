@@ -24,7 +24,8 @@ from engine.market.sessions import sessions_between
 from engine.proof.days import LISTED, NameDays
 from engine.proof.result import By
 from engine.record.closes import newest_close
-from engine.record.days import Close, closes_of, packed_days
+from engine.record.days import Close, body_of, closes_of
+from engine.record.packed import unpack
 from engine.record.rows import Realm
 from engine.record.scorecards import WINDOWS, evidence, stored_scorecard
 
@@ -131,7 +132,7 @@ class ProofAnswers:
         over = [close for close in closes if since < self._due(close) <= upto and close.settled]
         ahead = (due for close in closes if close.waiting and (due := self._due(close)) > upto)
         with self.service.store.reading() as db:
-            days = [packed_days(db, close) for close in over]
+            days = [unpack(body_of(db, close, self.service.rules)[0], close.session) for close in over]
         return week_of(days, since, upto, next(ahead, None))
 
 

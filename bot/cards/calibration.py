@@ -13,7 +13,7 @@ from bot.cards.facts import SIMULATED, asof, day, footer, profile_name, state_li
 from bot.cards.table import MISSING, Column, count, fixed, known, layout
 from bot.cards.text import dotted, escaped, plural
 from engine.proof import calibration_words as words
-from engine.proof.calibration import Calibration, Distribution, Stage
+from engine.proof.calibration import Calibration, Stage
 from engine.screen.result import Coverage, Run, Value
 
 _LINE = 900
@@ -43,7 +43,7 @@ def calibration_card(view: CalibrationView) -> Card:
         title=titled(run, "Calibration", _when(c)),
         state=run.state,
         headline="\n".join(filter(None, (state, _headline(c), _judged(view)))),
-        table="\n".join((_table(c), "", _ratio_name(c), *words.bars(_spread(c), TABLE_WIDTH))),
+        table="\n".join((_table(c), *_histogram(c))),
         sentence=escaped(words.ratio_words(c, _number), _LINE),
         details=tuple(_lines(view)),
         asof=_source(view),
@@ -131,13 +131,13 @@ def _stage(stage: Stage) -> str:
     return MISSING if stage.share is None else f"{fixed(100 * stage.share, 1, 5)} %"
 
 
-def _ratio_name(c: Calibration) -> str:
-    ratio = "IV30/HV252" if c.lens == "yearly" else "IV30/HV90"
-    return f"{ratio}, {'names' if len(c.days) == 1 else 'name-days'}"
-
-
-def _spread(c: Calibration) -> Distribution:
-    return words.own_figures(c).distribution
+def _histogram(c: Calibration) -> Iterable[str]:
+    """VRP structural of the lens in force in bars; nothing where no name has it."""
+    found = words.own_figures(c).distribution
+    if found.n:
+        ratio = "IV30/HV252" if c.lens == "yearly" else "IV30/HV90"
+        yield from ("", f"{ratio}, {'names' if len(c.days) == 1 else 'name-days'}")
+        yield from words.bars(found, TABLE_WIDTH, _number)
 
 
 def _lines(view: CalibrationView) -> Iterable[str]:

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.cards.facts import SIMULATED, day, profile_name
-from bot.cards.scorecard_table import Section, is_small, outcome_table, points_text, regime_names, section
+from bot.cards.scorecard_table import (
+    REGIME,
+    Section,
+    is_small,
+    outcome_table,
+    points_text,
+    regime_names,
+    section,
+)
 from bot.cards.table import MISSING, fixed, grouped, known
 from bot.cards.text import escaped
 from engine.proof.days import DUAL
@@ -71,26 +79,38 @@ def figure(group: Group) -> str:
 
 
 def method_table(column: str, evidence: Evidence | None) -> str:
-    """What became of the groups a word of the method parts names into; empty for other words."""
-    return "" if evidence is None else outcome_table(_parts(column, evidence), evidence.least)
+    """What became of the groups a word of the method parts names into, of those with enough outcomes.
+
+    Empty for other words, and while no group suffices.
+    """
+    if evidence is None:
+        return ""
+    part, universe = _part(column, evidence), _baseline(evidence.card, UNIVERSE)
+    enough = tuple(group for group in part.groups if not is_small(group, evidence.least))
+    if not enough or universe is None:
+        return ""
+    return outcome_table((Section(part.title, enough), Section("BASELINE", (universe,))), evidence.least)
 
 
 def method_lines(column: str, evidence: Evidence | None) -> tuple[str, ...]:
-    """Where the figures of `method_table` come from, and which of them are worth little."""
-    parts = () if evidence is None else _parts(column, evidence)
-    if evidence is None or not parts:
+    """Where the figures of `method_table` come from, and which groups do not suffice for one."""
+    if evidence is None:
         return ()
-    card, least = evidence.card, evidence.least
+    card, least, part = evidence.card, evidence.least, _part(column, evidence)
+    small = [group for group in part.groups if is_small(group, least)]
+    few = ", ".join(f"{_plain_name(group.name)} {_worth(group)} of {least}" for group in small)
+    lacking = (f"Not enough of its own record yet: {few} (effective n).",) if few else ()
+    if not method_table(column, evidence):
+        return lacking
     first, last = (day(each) if each is not None else MISSING for each in (card.first, card.last))
-    realm = f"{SIMULATED} market" if evidence.simulated else "own record"
+    universe = _baseline(card, UNIVERSE)
+    counted = grouped(universe.n) if universe is not None else MISSING
     said = (
-        f"**What became of them** {realm}, {grouped(parts[-1].groups[0].n)} outcomes of {first} to {last}, "
-        f"{evidence.horizon} sessions on, profile {profile_name(evidence.rules.profile)}, lens "
-        f"{escaped(evidence.rules.lens)}."
+        f"**What became of them** {SIMULATED + ' market' if evidence.simulated else 'own record'}, {counted} "
+        f"outcomes of {first} to {last}, {evidence.horizon} sessions on, profile "
+        f"{profile_name(evidence.rules.profile)}, lens {escaped(evidence.rules.lens)}."
     )
-    small = any(is_small(group, least) for part in parts for group in part.groups)
-    note = f"\\* a small sample, worth fewer than {least} independent outcomes (effective n)."
-    return (said, *((note,) if small else ()), "It is no claim of profit. /scorecard holds the rest.")
+    return (said, *lacking, "It is no claim of profit. /scorecard holds the rest.")
 
 
 def dual_of(row: Row) -> str | None:
@@ -115,14 +135,10 @@ def _groups_of(row: Row, run: Run, evidence: Evidence) -> Iterator[tuple[str, st
         yield f"signal {row.signal}", row.signal
 
 
-def _parts(column: str, evidence: Evidence) -> tuple[Section, ...]:
-    """The groups behind a word of the method, the universe last; none while nothing is on record."""
+def _part(column: str, evidence: Evidence) -> Section:
+    """The groups behind a word of the method; none for words that part no names."""
     titled = _names_of(column, evidence)
-    universe = _baseline(evidence.card, UNIVERSE)
-    if titled is None or universe is None:
-        return ()
-    part = section(evidence.card, *titled)
-    return (part, Section("BASELINE", (universe,))) if part.groups else ()
+    return Section("", ()) if titled is None else section(evidence.card, *titled)
 
 
 def _names_of(column: str, evidence: Evidence) -> tuple[str, Sequence[str]] | None:
@@ -155,6 +171,10 @@ def _baseline(card: Scorecard, name: str) -> Group | None:
 
 def _universe(group: Group) -> str:
     return f"the universe: hit {_whole(group.hit_rate)} %, mean {points_text(group.mean_gap)}"
+
+
+def _plain_name(name: str) -> str:
+    return name.removeprefix(REGIME).replace("_", " ")
 
 
 def _worth(group: Group) -> str:

@@ -203,12 +203,15 @@ class Ledger:
         )
 
     def unplan(self, now: datetime) -> int:
-        """Forget entries of the future that came to nothing: the clock was ahead and was set back."""
+        """Forget entries of the future that came to nothing: the clock was ahead and was set back.
+
+        A weekly one stands on what was stored long before; only a post makes something of it.
+        """
 
         def work(db: Database) -> int:
             ahead = (
-                "SELECT key FROM planned_runs WHERE planned_at > ? AND run_id IS NULL AND key NOT IN"
-                " (SELECT key FROM posts WHERE state IN ('sending', 'sent'))"
+                "SELECT key FROM planned_runs WHERE planned_at > ? AND (run_id IS NULL OR kind = 'weekly')"
+                " AND key NOT IN (SELECT key FROM posts WHERE state IN ('sending', 'sent'))"
             )
             db.execute(f"DELETE FROM posts WHERE key IN ({ahead})", (text_of(now),))  # noqa: S608
             return db.execute(f"DELETE FROM planned_runs WHERE key IN ({ahead})", (text_of(now),)).rowcount  # noqa: S608

@@ -167,7 +167,7 @@ def _histogram(c: Calibration) -> Iterable[RenderableType]:
     spread = words.own_figures(c).distribution
     ratio = "IV30/HV252" if c.lens == "yearly" else "IV30/HV90"
     yield Text(f"{ratio}, {spread.n} {'names' if len(c.days) == 1 else 'name-days'}", style="bold")
-    yield from (Text(line) for line in words.bars(spread, 60))
+    yield from (Text(line) for line in words.bars(spread, 60) if spread.n)
 
 
 def _what_ifs(c: Calibration) -> Iterable[RenderableType]:
@@ -201,11 +201,12 @@ def _names(c: Calibration, every: bool) -> Iterable[RenderableType]:
         table.add_row(
             Text(each.symbol), *volatilities, *ratios, *_marks(each), "yes" if each.candidate else ""
         )
-    yield table
+    if names:
+        yield table
     left = sum(each.iv30 is not None for each in c.names) - len(names)
     if left:
         yield Text(
-            f"{left} names on which the lenses agree are left out; --all shows every name.", style="dim"
+            f"{left} names that do not pass under one lens only are left out; --all shows them.", style="dim"
         )
     yield Text(
         "90, 252: structural and tactical gate of that lens, + passes, - fails, ? unknown.", style="dim"

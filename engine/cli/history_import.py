@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.backup import Places
+from engine.cli.history_sheets import counted
 from engine.cli.options import ConfigOption, checked
 from engine.cli.request import opened_live
 from engine.console import busy
@@ -167,8 +168,8 @@ def _from_file(order: _Order) -> Sequence[ImportedIv]:
     for line in _line_words(read):
         typer.echo(line, err=True)
     ignored = f", columns not used: {', '.join(read.ignored)}" if read.ignored else ""
-    taken = f"{len(read.values):,} values taken, {read.rejected:,} lines rejected"
-    typer.echo(f"{read.lines:,} lines read, {taken}{ignored}.")
+    taken = f"{counted(len(read.values), 'value')} taken, {counted(read.rejected, 'line')} rejected"
+    typer.echo(f"{counted(read.lines, 'line')} read, {taken}{ignored}.")
     return read.values
 
 
@@ -207,7 +208,7 @@ def _from_tastytrade(order: _Order, symbols: str | None) -> Sequence[ImportedIv]
     if not values:
         raise VarianceError("Tastytrade brought no daily implied volatility for these names.")
     names = len({value.symbol for value in values})
-    typer.echo(f"{len(values):,} values of {names:,} of {len(wanted):,} names from Tastytrade.")
+    typer.echo(f"{counted(len(values), 'value')} of {names:,} of {len(wanted):,} names from Tastytrade.")
     return values
 
 
@@ -245,7 +246,7 @@ def _bring_snapshots(store: Store, order: _Order) -> None:
     for session, folder in sorted(closes):
         kept += _bring_one(store, folder, session, order)
     done = "would be kept" if order.dry else "kept as official closes"
-    typer.echo(f"{kept} of {len(order.paths)} snapshots {done}.")
+    typer.echo(f"{kept} of {counted(len(order.paths), 'snapshot')} {done}.")
     if not closes:
         raise SnapshotError("None of the folders holds a saved close.")
 

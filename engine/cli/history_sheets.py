@@ -130,11 +130,12 @@ def _facts(history: NameHistory) -> list[str]:
     own = history.own
     imported = len(history.closes) - len(own)
     measured = sum(close.iv30 is not None for close in own)
-    facts = [f"{len(own)} own closes, {measured} with IV30, listed on {sum(c.listed for c in own)}"]
+    listed = sum(close.listed for close in own)
+    facts = [f"{counted(len(own), 'own close')}, {measured} with IV30, listed on {listed}"]
     if imported:
         origins = Counter(close.origin for close in history.closes if close.imported)
         said = ", ".join(f"{origin} {count}" for origin, count in origins.most_common())
-        facts.append(f"{imported} imported values where no own close has IV30 (origin: {said})")
+        facts.append(f"{counted(imported, 'imported value')} where no own close has IV30 (origin: {said})")
     standing = history.standing
     if standing is not None:
         facts.append(
@@ -199,6 +200,11 @@ def _verdict(close: NameClose) -> str:
 
 def _percent(value: float | None) -> str:
     return MISSING if value is None else f"{100 * value:.1f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 line`, `2,000 lines`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _whole(value: float | None) -> str:

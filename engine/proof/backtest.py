@@ -25,10 +25,10 @@ from engine.screen.gates import structural, tactical
 Progress = Callable[[int, int], None]
 LISTS = ("listed", "not listed")
 THRESHOLDS: Mapping[OneLens, tuple[float, ...]] = {
-    "quarterly": tuple(round(1.0 + 0.05 * step, 2) for step in range(11)),
-    "yearly": tuple(round(0.7 + 0.05 * step, 2) for step in range(11)),
+    "quarterly": (1.0, 1.1, 1.2, 1.3, 1.4, 1.5),
+    "yearly": (0.7, 0.8, 0.9, 1.0, 1.1, 1.2),
 }
-"""Limits every backtest tries on either premium, around the thresholds of the lens."""
+"""Limits every backtest tries on either premium, besides the lens's own."""
 EDGES = np.round(np.arange(-200, 201) * 0.005, 3)
 """Half a point of volatility a bin; the outermost hold everything beyond."""
 
@@ -141,11 +141,14 @@ def _families(rules: Rules) -> dict[str, tuple[str, ...]]:
 
 def _limits(rules: Rules) -> dict[str, tuple[str, float]]:
     """Name of each threshold tried, with its premium and limit."""
-    tried = THRESHOLDS["yearly" if rules.lens == "yearly" else "quarterly"]
+    lens: OneLens = "yearly" if rules.lens == "yearly" else "quarterly"
+    own = rules.lenses[lens]
+    tried = {
+        "structural": {*THRESHOLDS[lens], own.vrp_structural_threshold},
+        "tactical": {*THRESHOLDS[lens], own.vrp_tactical_threshold},
+    }
     return {
-        f"{premium} > {limit:.2f}": (premium, limit)
-        for premium in ("structural", "tactical")
-        for limit in tried
+        f"{premium} > {limit:.2f}": (premium, limit) for premium in tried for limit in sorted(tried[premium])
     }
 
 

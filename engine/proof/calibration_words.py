@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from engine.proof.calibration import (
     BAND_CANDIDATES,
@@ -12,6 +12,7 @@ from engine.proof.calibration import (
     EDGES,
     LONG_RUN_RATIO,
     Calibration,
+    Direction,
     Distribution,
     LensFigures,
     Trigger,
@@ -37,6 +38,7 @@ _KEYS = {
     "vrp_structural_rich_threshold": "rich",
     "vrp_tactical_threshold": "tactical",
 }
+_DOING: Mapping[Direction, str] = {"raise": "raising", "lower": "lowering"}
 _MOST_NAMED = 8
 
 
@@ -110,7 +112,7 @@ def trigger_words(trigger: Trigger, c: Calibration, number: Number = plain) -> s
     side = "above" if trigger.direction == "raise" else "below"
     subject = f"The ratio {value} is" if is_ratio else f"{value} candidates are"
     return (
-        f"{subject} {side} {limit}: the method suggests to {trigger.direction} "
+        f"{subject} {side} {limit}: the method suggests {_DOING[trigger.direction]} "
         f"{_moves(trigger.moves, number)}. {_effect(trigger, c, number)}"
     )
 
@@ -190,9 +192,10 @@ def _named(names: Sequence[str]) -> str:
     return f" ({shown}{f' and {rest} more' if rest > 0 else ''})" if names else ""
 
 
-def bars(found: Distribution, width: int = 40) -> tuple[str, ...]:
+def bars(found: Distribution, width: int, number: Number = plain) -> tuple[str, ...]:
     """The histogram as lines of at most `width` columns: lower edge of the bin, bar, count."""
-    labels = [f"<{EDGES[0]:.2f}", *(f"{edge:.2f}" for edge in EDGES[:-1]), f">={EDGES[-1]:.2f}"]
+    edges = [number(edge, 2) for edge in EDGES]
+    labels = [f"<{edges[0]}", *edges[:-1], f">={edges[-1]}"]
     digits = len(str(max(found.counts)))
     room, most = width - 8 - digits, max(*found.counts, 1)
     filled = [(room * count + most - 1) // most for count in found.counts]

@@ -18,7 +18,7 @@ from engine.screen.premium import premiums, regimes
 from engine.volatility.rank import SESSIONS, trailing_percentile
 from engine.volatility.realized import realized_after, rolling_close_to_close
 
-ROWS = 1 << 17
+ROWS = 1 << 16
 """Name-days measured at a time: what is held beside the past does not grow with its length."""
 LEAST_SESSIONS = 42
 """Fewest sessions at a time: every block looks back a year, which should not cost more than the block."""
@@ -77,10 +77,21 @@ def day_rows(past: Past, rules: Rules, first: int, last: int, horizon: int) -> D
     columns["flags"] = flags
     after = realized_after(past.close[:, first : last + horizon], horizon)[:, : last - first]
     return DayRows(
-        table=pd.DataFrame(columns, copy=False),
+        table=_table(columns),
         session=np.repeat(np.arange(first, last), names),
         name=np.tile(np.arange(names), sessions),
         realized=_flat(after),
+    )
+
+
+def _table(columns: Columns) -> pd.DataFrame:
+    # Words are put in as objects: pandas would look at each of them to find a type, for a third of the time.
+    return pd.DataFrame(
+        {
+            name: pd.Series(values, dtype=object, copy=False) if values.dtype == object else values
+            for name, values in columns.items()
+        },
+        copy=False,
     )
 
 

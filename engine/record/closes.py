@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from sqlite_utils import Database
 
 from engine.record import rows
 from engine.record.rows import Realm, RunInfo, quoted
@@ -14,7 +17,7 @@ from engine.record.series import official_closes
 from engine.record.store import Store
 from engine.screen.glossary import METRICS
 
-_TEXTS = frozenset(metric.column for metric in METRICS if metric.kind in ("text", "flag"))
+_NUMBERS = frozenset(metric.column for metric in METRICS if metric.kind not in ("text", "flag"))
 _UNREAD = "provenance"
 """Long, and nothing is judged by it."""
 _COLUMNS = ("symbol", "flags", *(column for column in rows.METRIC_COLUMNS if column != _UNREAD))
@@ -50,13 +53,24 @@ def last_closes(store: Store, realm: Realm, count: int, before: date = date.max)
 def measured_table(store: Store, run_id: int) -> pd.DataFrame:
     """The table `measure` made, as engine.screen.stored.table_of gives it, `provenance` left empty."""
     with store.reading() as db:
-        records = _records(db, run_id)
-    table = pd.DataFrame(records, columns=list(_COLUMNS)).assign(**{_UNREAD: None})
-    numbers = [column for column in _COLUMNS[2:] if column not in _TEXTS]
-    flags = [tuple(json.loads(text)) for text in table["flags"]]
-    return table.assign(flags=pd.Series(flags, dtype=object)).astype(dict.fromkeys(numbers, "float64"))
+        records = db.execute(_ROWS, (run_id,)).fetchall()
+    held = (
+        dict(zip(_COLUMNS, zip(*records, strict=True), strict=True))
+        if records
+        else dict.fromkeys(_COLUMNS, ())
+    )
+    columns = {name: _array(name, values) for name, values in held.items()}
+    return pd.DataFrame(columns | {_UNREAD: np.full(len(records), None)})
 
 
-def _records(db: Database, run_id: int) -> list[tuple[object, ...]]:
-    found: list[tuple[object, ...]] = db.execute(_ROWS, (run_id,)).fetchall()
+def _array(name: str, values: Sequence[Any]) -> npt.NDArray[Any]:
+    """A column as `measure` types it: numbers with NaN for NULL, flags as tuples, the rest as it is."""
+    if name in _NUMBERS:
+        return np.array(values, dtype=np.float64)
+    if name == "flags":
+        # Few names carry flags, and most of those the same.
+        tuples = {text: tuple(json.loads(text)) for text in set(values)}
+        values = [tuples[text] for text in values]
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
     return found

@@ -1,14 +1,11 @@
-"""One official close in columns, packed: what scorecards are streamed from (decision 21)."""
+"""Official closes as name-days: those of a series, out of what is packed or out of the stored rows."""
 
 from __future__ import annotations
 
 import json
-import struct
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -18,33 +15,15 @@ from sqlite_utils import Database
 
 from engine.arrays import BoolArray, FloatArray
 from engine.market.sessions import sessions_between
-from engine.proof.days import DUAL, NameDays, Seen, name_days
+from engine.proof.days import NameDays, Seen, name_days
 from engine.proof.lenses import under
+from engine.record.packed import LAYOUT, pack, unpack
 from engine.record.rows import quoted
 from engine.rules import Rules
-from engine.screen.gates import GATE_NAMES, judge
+from engine.screen.gates import judge
 from engine.screen.lens import under_lens
-from engine.screen.premium import REGIMES, ZONES
-from engine.screen.score import SIGNALS, signals
+from engine.screen.score import signals
 
-_WORDS = (SIGNALS, REGIMES, ZONES, DUAL, GATE_NAMES)
-LAYOUT = f"1-{zlib.crc32(json.dumps(_WORDS).encode()):08x}"
-"""What packed columns mean; a body of another layout is made again from the stored rows."""
-
-_HEAD = struct.Struct("<II")
-_PACKED: tuple[tuple[str, str], ...] = (
-    ("iv30", "<f8"),
-    ("realized", "<f8"),
-    ("passes", "<u2"),
-    ("known", "<u2"),
-    ("signal", "u1"),
-    ("regime", "u1"),
-    ("zone", "u1"),
-    ("dual", "u1"),
-    ("listed", "i1"),
-    ("listed_quarterly", "i1"),
-    ("listed_yearly", "i1"),
-)
 _TEXTS = ("symbol", "asset_class", "regime", "zone", "missing_reason")
 _NUMBERS = (
     *("spot", "iv30", "vrp_structural", "vrp_tactical", "structural_252", "tactical_20", "momentum"),
@@ -117,55 +96,25 @@ def closes_of(db: Database, realm: str, rules: Rules) -> list[Close]:
     return [close for close in closes if close.session in sessions]
 
 
+def body_of(db: Database, close: Close, rules: Rules) -> tuple[bytes, bool]:
+    """A close in columns (engine.record.packed), and whether it is judged by the very rules of its day.
+
+    As it was packed, or from the stored rows (stored_days).
+    """
+    if close.sessions is not None:
+        kept = db.execute("SELECT body FROM outcome_days WHERE run_id = ?", (close.run_id,)).fetchone()
+        return bytes(kept[0]), close.as_judged
+    return stored_days(db, close, rules)
+
+
 def packed_days(db: Database, close: Close) -> NameDays:
-    """A close that is kept in columns."""
-    body = db.execute("SELECT body FROM outcome_days WHERE run_id = ?", (close.run_id,)).fetchone()[0]
-    return unpack(body, close.session)
+    """A close that is kept in columns already, which every settled one is."""
+    kept = db.execute("SELECT body FROM outcome_days WHERE run_id = ?", (close.run_id,)).fetchone()
+    return unpack(kept[0], close.session)
 
 
-# --- packing -----------------------------------------------------------------------------------
-
-
-def pack(days: NameDays) -> bytes:
-    """The columns of one session; its date stands with the run."""
-    symbols = "\n".join(days.symbols).encode()
-    columns = [np.asarray(getattr(days, name), dtype=kind).tobytes() for name, kind in _PACKED]
-    return b"".join([_HEAD.pack(len(days), len(symbols)), symbols, *columns])
-
-
-def unpack(body: bytes, session: date) -> NameDays:
-    """What `pack` was given. The arrays are read-only views of the body."""
-    count, length = _HEAD.unpack_from(body)
-    place = _HEAD.size + length
-    arrays: dict[str, Any] = {}
-    for name, kind in _PACKED:
-        arrays[name] = np.frombuffer(body, dtype=kind, count=count, offset=place)
-        place += arrays[name].nbytes
-    return NameDays(
-        symbols=_symbols(body[_HEAD.size : _HEAD.size + length]),
-        session=np.full(count, np.datetime64(session, "D")),
-        name=np.arange(count),
-        **arrays,
-    )
-
-
-@lru_cache(maxsize=4)
-def _symbols(text: bytes) -> tuple[str, ...]:
-    """Most closes hold the names of the close before."""
-    return tuple(text.decode().split("\n")) if text else ()
-
-
-def completed(days: NameDays, realized: FloatArray) -> NameDays:
-    """The same name-days with other outcomes, (rows,), NaN where not known."""
-    arrays = {field.name: getattr(days, field.name) for field in fields(days)}
-    return NameDays(**arrays | {"realized": realized})
-
-
-# --- from the stored rows ------------------------------------------------------------------------
-
-
-def stored_days(db: Database, close: Close, rules: Rules) -> tuple[NameDays, bool]:
-    """A stored close as name-days, judged by the rules of its day, and whether those were stored whole.
+def stored_days(db: Database, close: Close, rules: Rules) -> tuple[bytes, bool]:
+    """A stored close in columns, judged by the rules of its day, and whether those were stored whole.
 
     What the stored rules lack, because an older version wrote them, is taken from today's. The run's own
     verdicts are not read: the same rules over the same metrics give the same. Both lenses are judged anew.
@@ -180,8 +129,8 @@ def stored_days(db: Database, close: Close, rules: Rules) -> tuple[NameDays, boo
     verdicts = judge(seen, then)
     both: tuple[Literal["quarterly", "yearly"], ...] = ("quarterly", "yearly")
     lenses = {lens: judge(under_lens(table, under(then, lens)), under(then, lens)) for lens in both}
-    measured = table["missing_reason"].isna().to_numpy()
-    counted = seen.assign(iv30=np.where(measured, seen["iv30"].to_numpy(dtype=np.float64), np.nan))
+    quoted = table["iv30"].to_numpy(dtype=np.float64)
+    counted = seen.assign(iv30=np.where(table["missing_reason"].isna().to_numpy(), quoted, np.nan))
     days = name_days(
         symbols,
         np.full(len(table), np.datetime64(close.session, "D")),
@@ -190,7 +139,7 @@ def stored_days(db: Database, close: Close, rules: Rules) -> tuple[NameDays, boo
         Seen(counted, verdicts, signals(seen, then)),
         lenses,
     )
-    return days, whole
+    return pack(days, quoted), whole
 
 
 def rules_then(body: str, rules_hash: str, today: Rules) -> tuple[Rules, bool]:

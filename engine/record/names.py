@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 
 import numpy as np
@@ -28,7 +28,7 @@ CLOSE_COLUMNS = (
     *("signal", "regime", "zone", "earnings_date", "passed"),
 )
 """Columns of an observation that a history shows."""
-_AT_A_TIME = 300
+_AT_A_TIME = 260
 """Runs looked into at once, newest first: a quarter does not read ten years."""
 _RUNS = (
     "SELECT id, key, revision, session, profile, lens, rules_hash, engine_version, source FROM runs"
@@ -42,7 +42,7 @@ _ROWS = (
 )
 # What lies together by name (see series.INDEXED_BY_NAME): ten years of it are some pages of the file.
 _BRIEF_ROWS = (
-    f"SELECT o.run_id, '[]', {quoted(INDEXED_BY_NAME, 'o.')} FROM json_each(?) AS wanted"  # noqa: S608
+    f"SELECT o.run_id, NULL, {quoted(INDEXED_BY_NAME, 'o.')} FROM json_each(?) AS wanted"  # noqa: S608
     " CROSS JOIN observations AS o INDEXED BY observations_names"
     " ON o.run_id = wanted.value AND o.symbol = ?"
 )
@@ -211,8 +211,9 @@ def name_history(
 def versions(store: Store, symbol: str, realm: Realm) -> list[NameClose]:
     """Every stored version of sessions that have more than one, oldest session and revision first."""
     with store.reading() as db:
-        runs = _usable(db, realm, date.max)
-        own = list(_own(db, symbol, runs, _newest_of_key(runs)))
+        runs = list(_usable(db, realm, date.max))
+        standing = {run.id for run in _standing_runs(runs)}
+        own = (replace(close, stands=close.run_id in standing) for close in _own(db, symbol, runs))
         several = {run.key for run in runs if run.revision > 1}
         keys = {run.id: run.key for run in runs}
         found = [close for close in own if close.run_id is not None and keys[close.run_id] in several]
@@ -261,26 +262,25 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _usable(db: Database, realm: Realm, before: date) -> list[_Run]:
-    """Usable official closes, the newest session and the latest saved first."""
-    return [_Run(*record) for record in db.execute(_RUNS, (realm, before.isoformat()))]
+def _usable(db: Database, realm: Realm, before: date) -> Iterator[_Run]:
+    """Usable official closes, the newest session and the latest saved first; read as far as they are used."""
+    return (_Run(*record) for record in db.execute(_RUNS, (realm, before.isoformat())))
 
 
-def _newest_of_key(runs: Iterable[_Run]) -> set[int]:
-    """Ids of the runs that no later revision of the same key replaces."""
-    newest: dict[str, int] = {}
+def _standing_runs(runs: Iterable[_Run]) -> Iterator[_Run]:
+    """Of runs that come as _usable gives them those that no later revision of the same key replaces."""
+    seen: set[str] = set()
     for run in runs:
-        newest[run.key] = max(run.id, newest.get(run.key, 0))
-    return set(newest.values())
+        if run.key not in seen:
+            seen.add(run.key)
+            yield run
 
 
 def _closes(
     db: Database, symbol: str, realm: Realm, before: date, count: int | None, rules: Rules, brief: bool
 ) -> list[NameClose]:
     """The last `count` sessions of a name, oldest first, own closes with imported values in their gaps."""
-    runs = _usable(db, realm, before)
-    standing = _newest_of_key(runs)
-    held = _own(db, symbol, [run for run in runs if run.id in standing], standing, brief)
+    held = _own(db, symbol, _standing_runs(_usable(db, realm, before)), brief)
     own: list[NameClose] = []
     for _, group in groupby(held, key=attrgetter("session")):
         if len(own) == count:
@@ -306,32 +306,29 @@ def _last_sessions(closes: list[NameClose], count: int | None) -> list[NameClose
     return [close for close in closes if close.session >= sessions[-count]]
 
 
-def _own(
-    db: Database, symbol: str, runs: Sequence[_Run], standing: Collection[int], brief: bool = False
-) -> Iterator[NameClose]:
+def _own(db: Database, symbol: str, runs: Iterable[_Run], brief: bool = False) -> Iterator[NameClose]:
     """A name's rows of some runs in their order, without the runs that do not hold it."""
     sql, columns = (_BRIEF_ROWS, INDEXED_BY_NAME) if brief else (_ROWS, CLOSE_COLUMNS)
-    for first in range(0, len(runs), _AT_A_TIME):
-        part = runs[first : first + _AT_A_TIME]
+    coming = iter(runs)
+    while part := list(islice(coming, _AT_A_TIME)):
         ids = json.dumps([run.id for run in part])
         rows = {record[0]: record[1:] for record in db.execute(sql, (ids, symbol))}
         for run in part:
             if run.id in rows:
                 gates, *values = rows[run.id]
-                yield _own_close(run, gates, values_of(columns, values), run.id in standing)
+                yield _own_close(run, gates, values_of(columns, values))
 
 
-def _own_close(run: _Run, gates: str, values: dict[str, Value], stands: bool) -> NameClose:
+def _own_close(run: _Run, gates: str | None, values: dict[str, Value]) -> NameClose:
     iv30 = values["iv30"]
     return NameClose(
         session=date.fromisoformat(run.session),
         iv30=iv30 if isinstance(iv30, float) else None,
         values=values,
-        failed=tuple(gate[0] for gate in json.loads(gates) if gate[-1]),
+        failed=tuple(gate[0] for gate in json.loads(gates) if gate[-1]) if gates else (),
         imported=False,
         origin=run.source,
         revision=run.revision,
-        stands=stands,
         run_id=run.id,
         profile=run.profile,
         lens=run.lens,
@@ -384,13 +381,13 @@ def _changed(db: Database, symbol: str, realm: Realm, closes: Sequence[NameClose
     changed = sum(close.imported and close.revision > 1 for close in closes)
     if not corrected:
         return changed
-    runs = _usable(db, realm, date.max)
+    runs = list(_usable(db, realm, date.max))
     keys = {run.id: run.key for run in runs}
     by_key = {keys[close.run_id]: close for close in corrected if close.run_id is not None}
     former = [run for run in runs if run.key in by_key and run.id not in _ids(corrected)]
     differing = {
         close.session
-        for close in _own(db, symbol, former, ())
+        for close in _own(db, symbol, former)
         if (last := by_key[keys[close.run_id or 0]]).iv30 != close.iv30 or last.listed != close.listed
     }
     return changed + len(differing)

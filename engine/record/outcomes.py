@@ -18,7 +18,8 @@ from engine.market.sessions import sessions_between
 from engine.market.snapshot import SIMULATED
 from engine.panel import Panel
 from engine.proof.days import NameDays
-from engine.record.days import LAYOUT, Close, closes_of, completed, observed, pack, packed_days, stored_days
+from engine.record.days import Close, body_of, closes_of, observed
+from engine.record.packed import LAYOUT, unpack, with_outcomes
 from engine.record.rows import Realm
 from engine.record.store import Store
 from engine.rules import Rules
@@ -60,9 +61,10 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A close out of the record: its name-days, and what was given up of it by ticker."""
+    """A close out of the record: packed, as name-days, and what was given up of it by ticker."""
 
     close: Close
+    body: bytes
     days: NameDays
     as_judged: bool
     given_up: Mapping[str, str]
@@ -81,7 +83,7 @@ class _Done:
     """What is to be written of one close."""
 
     held: _Held
-    days: NameDays
+    realized: FloatArray
     outcomes: Sequence[Outcome]
 
     @property
@@ -92,12 +94,12 @@ class _Done:
     @property
     def kept(self) -> tuple[object, ...]:
         """The row of outcome_days."""
-        held, measured = self.held, observed(self.days)
+        held, measured = self.held, observed(self.held.days)
         lost = Counter(held.given_up.values()) + self.lost
-        settled = int(np.count_nonzero(measured & np.isfinite(self.days.realized)))
+        settled = int(np.count_nonzero(measured & np.isfinite(self.realized)))
         waiting = int(np.count_nonzero(measured)) - settled - lost.total()
         facts = (held.close.run_id, LAYOUT, held.horizon, int(held.as_judged))
-        return (*facts, waiting, settled, json.dumps(lost), pack(self.days))
+        return (*facts, waiting, settled, json.dumps(lost), with_outcomes(held.body, self.realized))
 
 
 def settle(store: Store, panel: Panel, realm: Realm, rules: Rules) -> Settled:
@@ -125,7 +127,7 @@ def settle(store: Store, panel: Panel, realm: Realm, rules: Rules) -> Settled:
     found, batch, names = Settled(), list[_Done](), 0
     for done in _work(store, closes, panel, rules):
         batch.append(done)
-        names += len(done.days)
+        names += len(done.realized)
         if names >= _AT_A_TIME:
             found, batch, names = _written(store, batch, found), [], 0
     return _written(store, batch, found)
@@ -160,7 +162,7 @@ def _work(store: Store, closes: Sequence[Close], panel: Panel, rules: Rules) -> 
             held = _held(db, close, rules)
         beyond = prices.elapsed(close.session) - held.horizon
         if beyond < 0:
-            yield _Done(held, held.days, ())
+            yield _Done(held, held.days.realized, ())
             continue
         done = _outcomes(held, prices, beyond >= rules.proof.settle_within_sessions)
         if done.outcomes or close.sessions is None:
@@ -170,12 +172,10 @@ def _work(store: Store, closes: Sequence[Close], panel: Panel, rules: Rules) -> 
 def _held(db: Database, close: Close, rules: Rules) -> _Held:
     found = db.execute("SELECT symbol, reason FROM outcomes WHERE run_id = ?", (close.run_id,)).fetchall()
     begun = db.execute("SELECT max(sessions) FROM outcomes WHERE run_id = ?", (close.run_id,)).fetchone()[0]
-    if close.sessions is None:
-        days, as_judged = stored_days(db, close, rules)
-    else:
-        days, as_judged = packed_days(db, close), close.as_judged
+    body, as_judged = body_of(db, close, rules)
     given_up = {symbol: reason for symbol, reason in found if reason is not None}
-    return _Held(close, days, as_judged, given_up, begun or rules.proof.horizon_sessions)
+    days = unpack(body, close.session)
+    return _Held(close, body, days, as_judged, given_up, begun or rules.proof.horizon_sessions)
 
 
 def _outcomes(held: _Held, prices: _Prices, last_try: bool) -> _Done:
@@ -197,7 +197,7 @@ def _outcomes(held: _Held, prices: _Prices, last_try: bool) -> _Done:
         outcomes += [
             _row(facts, symbol, None, reason) for symbol, reason in zip(lacking, reasons, strict=True)
         ]
-    return _Done(held, completed(held.days, realized), outcomes)
+    return _Done(held, realized, outcomes)
 
 
 def _row(facts: tuple[int, int, str], symbol: str, realized: float | None, reason: str | None) -> Outcome:

@@ -17,8 +17,9 @@ from engine.proof.days import NameDays
 from engine.proof.result import ALL, By, Scorecard
 from engine.proof.scorecard import Scorer
 from engine.proof.shape import dump, load
-from engine.record.days import LAYOUT, Close, closes_of, completed, packed_days, stored_days
+from engine.record.days import Close, body_of, closes_of
 from engine.record.outcomes import Settled, settle
+from engine.record.packed import LAYOUT, unpack
 from engine.record.rows import Realm
 from engine.record.store import Store
 from engine.rules import Rules
@@ -172,13 +173,12 @@ def _days(db: Database, series: _Series, first: date) -> Iterator[tuple[Close, N
     for close in series.closes:
         if close.session < first:
             continue
-        if close.sessions is None:
-            days, _ = stored_days(db, close, series.rules)
-        else:
-            days = packed_days(db, close)
+        days = unpack(body_of(db, close, series.rules)[0], close.session)
         yield (
             close,
-            days if close.horizon(series.rules) == horizon else completed(days, np.full(len(days), np.nan)),
+            days
+            if close.horizon(series.rules) == horizon
+            else replace(days, realized=np.full(len(days), np.nan)),
         )
 
 

@@ -15,6 +15,7 @@ from engine.arrays import FloatArray, IntArray
 from engine.market.sessions import sessions_before
 from engine.panel import IvHistory
 from engine.record import rows
+from engine.record.packed import packed_iv30
 from engine.record.rows import Realm, quoted
 from engine.screen.result import Value
 
@@ -119,17 +120,24 @@ def values_of(columns: Sequence[str], record: Sequence[Any]) -> dict[str, Value]
 
 
 def _iv_matrix(db: Database, names: Sequence[str], sessions: Sequence[Sequence[int]]) -> FloatArray:
+    few = len(names) <= FEW_NAMES
     place = {symbol: index for index, symbol in enumerate(names)}
-    sql, wanted = _IV30_OF, tuple[str, ...]()
-    if len(names) <= FEW_NAMES:
-        sql, wanted = _IV30_OF_FEW, (json.dumps(list(names)),)
+    at: dict[tuple[str, ...], IntArray] = {}
     matrix = np.full((len(names), len(sessions)), np.nan)
     for column, ids in enumerate(sessions):
         for run_id in ids:
-            for symbol, iv30 in db.execute(sql, (run_id, *wanted)):
-                index = place.get(symbol)
-                if index is not None:
-                    matrix[index, column] = iv30
+            packed = None if few else packed_iv30(db, run_id)
+            if packed is not None:
+                symbols, iv30 = packed
+                if symbols not in at:
+                    at[symbols] = np.array([place.get(symbol, -1) for symbol in symbols], dtype=np.int64)
+                there = (at[symbols] >= 0) & np.isfinite(iv30)
+                matrix[at[symbols][there], column] = iv30[there]
+                continue
+            found = db.execute(*(_IV30_OF_FEW, (run_id, json.dumps(names))) if few else (_IV30_OF, (run_id,)))
+            for symbol, value in found:
+                if symbol in place:
+                    matrix[place[symbol], column] = value
     return matrix
 
 

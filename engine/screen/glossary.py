@@ -351,10 +351,10 @@ TERMS: tuple[Metric, ...] = (
         "effective_n",
         "Effective n",
         "count",
-        "independent outcomes a sample is worth: windows that do not overlap, counted name by name, divided "
-        "by 1 + (m - 1) * rho; m is the mean number of names a session, rho the correlation of hits within "
-        "a session, at least 1 / windows the sessions span. Below 30 a sample is called small",
-        "Kish (1965), design effect",
+        "independent outcomes a sample is worth: free / (1 + (m - 1) * rho); free: windows that do not "
+        "overlap, name by name; m: names of one period, crowds weighed; rho = r + (1 - r) / periods, r the "
+        "correlation of hits within a session. Below 30 a sample is called small",
+        "decision 19; Kish (1965), design effect",
     ),
     Metric(
         "whipsaw",

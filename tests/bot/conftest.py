@@ -17,8 +17,10 @@ import simcord
 from bot.app import VarianceBot, build
 from bot.past import keep_closes, past_closes
 from bot.people.guilds import GuildSettings
+from engine.market.columns import panel_of
 from engine.market.simulated import SimulatedMarket
 from engine.market.snapshot import Provider, Snapshot
+from engine.record.scorecards import keep_up
 from engine.record.store import Store
 from engine.rules import Listing, Rules, load_rules, load_universe
 from tests.bot.traffic import check_traffic
@@ -96,11 +98,13 @@ def market(listings: tuple[Listing, ...]) -> SimulatedMarket:
 
 @pytest.fixture(scope="session")
 def filled(market: SimulatedMarket, rules: Rules, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A record that holds the past; tests work on copies."""
+    """A record that holds the past and what became of it; tests work on copies."""
     path = tmp_path_factory.mktemp("record") / "filled.db"
     with Store.open(path) as store:
         for _ in keep_closes(past_closes(market, PAST, rules), rules, store, SYMBOLS):
             pass
+        # Once for all: a bot that finds an unsettled past settles it when it starts.
+        keep_up(store, panel_of(market.snapshot(), rules.benchmark), "simulated", rules)
     return path
 
 

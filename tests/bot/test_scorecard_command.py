@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
@@ -15,10 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.market.columns import panel_of
-from engine.market.simulated import SimulatedMarket
 from engine.market.snapshot import Snapshot
-from engine.record.scorecards import keep_up
 from engine.record.store import Store
 from engine.rules import Rules
 from tests.bot.conftest import (
@@ -37,22 +33,6 @@ from tests.bot.conftest import (
 HORIZON = 21
 LAST_SETTLED = date(2025, 12, 1)
 """21 sessions before 31 December 2025, Christmas Day between."""
-
-
-@pytest.fixture(scope="session")
-def settled(
-    filled: Path, market: SimulatedMarket, rules: Rules, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The stored past with the outcomes that the market's own prices give it."""
-    path = Path(shutil.copy(filled, tmp_path_factory.mktemp("settled") / "settled.db"))
-    with Store.open(path) as store:
-        keep_up(store, panel_of(market.snapshot(), rules.benchmark), "simulated", rules)
-    return path
-
-
-@pytest.fixture
-def database(settled: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(settled, tmp_path / "record.db"))
 
 
 def few(rules: Rules) -> Rules:
@@ -108,13 +88,13 @@ async def test_the_scorecard_is_public_and_says_what_it_is_worth(world: World) -
 
 
 async def test_the_figures_of_a_name_are_those_worked_out_by_hand(
-    world: World, settled: Path, played: Played
+    world: World, filled: Path, played: Played
 ) -> None:
     answer = await world.ask("scorecard", by="symbol")
     rows = await rows_of(answer)
     assert len([key for key in rows if key.startswith("group ")]) > 20
     for symbol in ("SPY", "AAPL", "AMD"):
-        gaps = gaps_by_hand(settled, played.market, symbol)
+        gaps = gaps_by_hand(filled, played.market, symbol)
         row = rows[f"group {symbol}"]
         assert int(row["n"]) == len(gaps) == PAST - HORIZON + 1
         assert float(row["mean_gap"]) == pytest.approx(np.mean(gaps), abs=1e-12)
@@ -202,7 +182,7 @@ async def test_figures_that_take_too_long_are_left_out_and_there_the_next_time(m
 
 
 async def test_the_weekly_post_tells_what_the_week_settled(
-    world: World, settled: Path, played: Played
+    world: World, filled: Path, played: Played
 ) -> None:
     await world.ask("screen")
     proof = world.bot.answers.proof
@@ -210,7 +190,7 @@ async def test_the_weekly_post_tells_what_the_week_settled(
     card = await proof.weekly(SESSION, date(2025, 12, 23), "de")
     rows = await rows_of(await world.ask("scorecard", by="symbol"))
     measured = [key.removeprefix("group ") for key in rows if key.startswith("group ") and "all" not in key]
-    last = {symbol: gaps_by_hand(settled, played.market, symbol)[-5:] for symbol in measured}
+    last = {symbol: gaps_by_hand(filled, played.market, symbol)[-5:] for symbol in measured}
     every = [gap for gaps in last.values() for gap in gaps]
     hits = sum(gap > 0 for gap in every)
     assert card.headline.startswith(

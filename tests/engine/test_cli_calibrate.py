@@ -134,7 +134,7 @@ def test_the_sheet_says_what_it_counts_and_changes_nothing(
         "12 names with both lenses",
         "the reference 1.27",
         "Success in the method: 10 to 30 candidates, 30 to 40 % pass the structural gate",
-        "the method suggests to lower the quarterly thresholds (structural 1.10 to 0.935",
+        "the method suggests lowering the quarterly thresholds (structural 1.10 to 0.935",
         "a reason for this full diagnostic",
         "alternatives the method rejected; none is in force",
         "median of HV252/HV90 on the S&P 500 is 1.04",

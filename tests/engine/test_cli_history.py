@@ -61,7 +61,7 @@ def record() -> Path:
 def test_a_history_as_table_json_and_csv(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = call(capsys, "aapl")
     assert (status, err) == (0, "")
-    assert out.startswith("AAPL (Apple Inc.): 2026-04-29 to 2026-04-29\n1 own closes, 1 with IV30")
+    assert out.startswith("AAPL (Apple Inc.): 2026-04-29 to 2026-04-29\n1 own close, 1 with IV30")
     assert "IV percentile unknown, IV rank unknown (n=0 of 60)" in out
     assert "Corrected later: 1" in out
     assert "nearest" in out
@@ -142,7 +142,7 @@ def test_a_file_is_imported_once_and_beside_the_own_closes(capsys: pytest.Captur
     assert "Dry run, nothing is kept: 3 new, 0 unchanged, 0 changed" in out
     assert err == "line 5: rejected: iv30 'n/a' is not a number\n"
     _, out, _ = call(capsys, *words)
-    assert "4 lines read, 3 values taken, 1 lines rejected." in out
+    assert "4 lines read, 3 values taken, 1 line rejected." in out
     assert "Kept in the live series: 3 new, 0 unchanged, 0 changed" in out
     assert "On 1 of these days an own official close has IV30" in out
     assert "0 new, 3 unchanged, 0 changed" in call(capsys, *words)[1]
@@ -155,7 +155,7 @@ def test_a_file_is_imported_once_and_beside_the_own_closes(capsys: pytest.Captur
     ]
     assert found["latest"]["iv_percentile_imported"] == 1
     table = call(capsys, "AAPL")[1]
-    assert "1 imported values where no own close has IV30 (origin: ibkr 1)" in table
+    assert "1 imported value where no own close has IV30 (origin: ibkr 1)" in table
 
 
 def test_a_new_record_is_made_only_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,8 +126,22 @@ def test_method_says_whose_figures_they_are(rules: Rules) -> None:
         "21 sessions on, profile balanced, lens quarterly." in text
     )
     assert "It is no claim of profit." in text
-    assert "small sample" not in text
-    assert "small sample" in "\n".join(method_card("VRP tactical", simulated).details)
+    assert "Not enough" not in text
+
+
+def test_method_counts_what_does_not_suffice_and_leaves_it_out(rules: Rules) -> None:
+    card = method_card("VRP tactical", Evidence(a_scorecard(), rules, False))
+    assert "both gates" not in card.table
+    assert "tactical only" in card.table
+    text = "\n".join(card.details)
+    assert "Not enough of its own record yet: both gates 12 of 30 (effective n)." in text
+    strict = rules.model_copy(update={"proof": rules.proof.model_copy(update={"evidence_least_n": 119})})
+    regime = method_card("Regime", Evidence(a_scorecard(), strict, False))
+    assert regime.table == ""
+    assert regime.details[-1] == (
+        "Not enough of its own record yet: COILED 118 of 119, EXPANDING 118 of 119, NORMAL 118 of 119 "
+        "(effective n)."
+    )
 
 
 @pytest.mark.parametrize("word", ["IV30", "Structural 252", "Earnings"])

@@ -94,6 +94,11 @@ def test_a_server_with_a_hostile_name_is_harmless() -> None:
 def test_a_test_post_says_what_will_come() -> None:
     card = trial_card(FACTS)
     assert card.headline == "This channel gets the screen: open and close."
+    weekly = replace(SETTINGS, runs=frozenset({"close", "weekly"}))
+    both = trial_card(replace(FACTS, settings=weekly))
+    assert both.headline == "This channel gets the screen: close only; the scorecard once a week."
+    only = trial_card(replace(FACTS, settings=replace(SETTINGS, runs=frozenset({"weekly"}))))
+    assert only.headline == "This channel gets the scorecard once a week."
     assert "price_min  1.250,5" in card.table
     assert trial_card(replace(FACTS, next_run=None)).sentence == "No run is planned."
 

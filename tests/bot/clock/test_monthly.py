@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -161,5 +162,10 @@ async def test_a_server_that_goes_takes_its_notes_along(noted: Street) -> None:
     session = noted.now().date()
     assert book.enter(session, 2, noted.now()) == 1
     assert book.enter(session, 2, noted.now()) == 0
+    noted.ledger.prune(noted.now() - timedelta(days=1))
+    assert len(notes(noted)) == 1
+    noted.ledger.prune(noted.now() + timedelta(days=1))
+    assert notes(noted) == []
+    assert book.enter(date(2026, 2, 2), 2, noted.now()) == 1
     noted.bot.servers.forget(guild_id)
     assert notes(noted) == []

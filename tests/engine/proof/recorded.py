@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import pandas as pd
 import pytest
 
 from engine.cli import main
+from tests.conftest import ROOT
 
 SPIKE = 2.0
 """An IV30 more than this times the median of the name's five values before it, or less than its inverse, is
@@ -30,6 +32,8 @@ LOOKED_BACK, LEAST_BACK = 5, 3
 NEIGHBOURS, NEIGHBOURS_FACTOR = 3, 1.25
 """The stricter rule, which does look ahead: further than the factor from the median of the three values
 before and from that of the three after, on the same side. It shows what the first rule leaves in."""
+_PIPES_OF_CLEANING = 8
+"""The document's table of rules of cleaning is of several runs."""
 HOLIDAYS = ("2026-05-25", "2026-06-19", "2026-07-03")
 """Days without a session on which the summer's closes repeat the price before."""
 SPLITS = {("MNST", "2026-08-11"): 2.0}
@@ -64,21 +68,22 @@ class Judged:
         return {unescape(f"| {' | '.join(row)} |") for row in cells}
 
 
-def judged(files: Files, *words: str) -> Judged:
+def judged(files: Files, *words: str, report: bool = True) -> Judged:
     """The command as a person types it, with a page as its report."""
     page = files.iv.with_name("report.html")
-    asked = ["backtest", "--iv", str(files.iv), "--prices", str(files.prices), "--report", str(page), *words]
+    asked = ["backtest", "--iv", str(files.iv), "--prices", str(files.prices), *words, "--format", "json"]
     said, told = io.StringIO(), io.StringIO()
     with redirect_stdout(said), redirect_stderr(told), pytest.raises(SystemExit) as end:
-        main([*asked, "--format", "json"])
+        main([*asked, "--report", str(page)] if report else asked)
     assert end.value.code in (None, 0), told.getvalue()
-    return Judged(json.loads(said.getvalue()), page.read_text(encoding="utf-8"))
+    return Judged(json.loads(said.getvalue()), page.read_text(encoding="utf-8") if report else "")
 
 
 def by_hand(files: Files) -> pd.DataFrame:
     """Every observation with an outcome, reckoned plainly with pandas from the two files.
 
-    Columns date, symbol, gap, zone and dual, the last two None where an input is missing.
+    Columns date, symbol, gap, momentum (HV30 / HV90), structural, tactical, zone and dual; NaN, for the
+    words None, where an input is missing.
     """
     iv, close = (
         pd.read_csv(path).pivot(index="date", columns="symbol", values=column)
@@ -138,13 +143,45 @@ def check_by_hand(run: Judged, table: pd.DataFrame) -> None:
         assert group["worst"] == pytest.approx(gap.min(), abs=1e-10), name
 
 
-def document_rows(document: str, heading: str) -> list[str]:
+def check_document(run: Judged, table: pd.DataFrame, heading: str, column: int) -> None:
+    """Every row under the heading stands in the report; so does the column of the document's first page."""
+    document = (ROOT / "docs" / "proof-on-real-data.md").read_text(encoding="utf-8")
+    rows = _table_rows(document, heading)
+    assert len(rows) > 20
+    for row in rows:
+        assert row in run.rows or row.count("|") == _PIPES_OF_CLEANING, f"the report does not say: {row}"
+    page = [row.split(" | ")[1 + column].strip(" |") for row in _table_rows(document, "In one page")]
+    assert page == _first_page(run, table)
+
+
+def _table_rows(document: str, heading: str) -> list[str]:
     """Rows of the tables that stand under a heading of a document, without the tables' heads."""
-    section = re.split(r"^## ", document, flags=re.MULTILINE)
-    text = next(part for part in section if part.startswith(heading))
+    sections = re.split(r"^## ", document, flags=re.MULTILINE)
+    text = next(part for part in sections if part.startswith(heading))
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    heads = [place for place, line in enumerate(lines) if set(line) <= set("|-: ")]
-    return [line for place, line in enumerate(lines) if place not in heads and place + 1 not in heads]
+    rules = [place for place, line in enumerate(lines) if set(line) <= set("|-: ")]
+    return [line for place, line in enumerate(lines) if place not in rules and place + 1 not in rules]
+
+
+def _first_page(run: Judged, table: pd.DataFrame) -> list[str]:
+    groups, whipsaw = run.groups, [each["share"] for each in run.shape["whipsaw"]]
+    every = groups["all"]
+
+    def pair(one: str, other: str) -> str:
+        return f"{100 * groups[one]['hit_rate']:.1f} % : {100 * groups[other]['hit_rate']:.1f} %"
+
+    risen, others = (
+        (table["gap"][chosen] > 0).mean() for chosen in (table["momentum"] > 1.15, table["momentum"] <= 1.15)
+    )
+    return [
+        f"{every['effective_n']:,.0f}",
+        f"{100 * every['hit_rate']:.1f} %",
+        f"{100 * every['mean_gap']:+.2f}, {100 * every['worst']:+.2f}",
+        pair("listed", "not listed"),
+        pair("both gates", "neither"),
+        f"{100 * risen:.1f} % : {100 * others:.1f} %",
+        f"{100 * whipsaw[0]:.0f} % : {100 * whipsaw[1]:.0f} %",
+    ]
 
 
 def interactive_brokers(data: Path, folder: Path, cleaning: str = "past") -> Files:
@@ -189,6 +226,7 @@ def spikes_by_both_sides(panel: pd.DataFrame) -> pd.DataFrame:
     return (low > NEIGHBOURS_FACTOR) | (high < 1 / NEIGHBOURS_FACTOR)
 
 
+@cache
 def sources(data: Path) -> tuple[pd.DataFrame, ...]:
     """Closes by date and ticker of the four sources, the one that stands first where they overlap first.
 

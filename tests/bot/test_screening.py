@@ -1,0 +1,64 @@
+"""What a close that is taken does to the record, beside the run itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import pytest
+import structlog
+
+from bot.past import keep_closes, past_closes
+from bot.screening import Screening
+from engine.market.simulated import SimulatedMarket
+from engine.record import Store
+from engine.rules import Rules, load_rules, load_universe
+from tests.engine.record.screens import sql
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+LAST = date(2025, 12, 30)
+CLOSES = 22
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "variance.db")
+
+
+def past(store: Store, rules: Rules) -> tuple[SimulatedMarket, Screening]:
+    """A record that holds one close whose sessions after are over by the market's own close, and one not."""
+    listings = load_universe(CONFIG)[:8]
+    market = SimulatedMarket(listings, LAST)
+    for _ in keep_closes(past_closes(market, CLOSES, rules), rules, store):
+        pass
+    return market, Screening(market, rules, store, "simulated", None, listings, ())
+
+
+def test_an_official_close_settles_what_is_due_and_no_other_market_does(store: Store) -> None:
+    rules = load_rules(CONFIG)
+    market, screening = past(store, rules)
+    with store:
+        screening.take(SimulatedMarket(market.listings, LAST, "open").snapshot(), official=True)
+        screening.take(market.snapshot(), official=False)
+        assert sql(store, "SELECT count(*) FROM outcomes") == [(0,)]
+        screening.take(market.snapshot(), official=True)
+        found = sql(store, "SELECT run_id, count(*) FROM outcomes WHERE realized > 0 GROUP BY run_id")
+        measured = sql(store, "SELECT id, measured FROM runs WHERE id IN (1, 2) ORDER BY id")
+        assert found == measured
+        assert sql(store, "SELECT count(*) FROM outcome_days") == [(CLOSES + 1,)]
+        assert sql(store, "SELECT count(*) FROM scorecards")[0][0] > 0
+
+
+def test_a_settlement_that_fails_does_not_lose_the_run(store: Store) -> None:
+    rules = load_rules(CONFIG)
+    market, screening = past(store, rules)
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("DROP TABLE outcomes")
+    with store, structlog.testing.capture_logs() as logs:
+        taken = screening.take(market.snapshot(), official=True)
+        assert store.load(taken.official.run_id) == taken.official.screen
+    told = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert [entry["event"] for entry in told] == ["outcomes could not be settled; the next close tries again"]
+    assert "no such table: outcomes" in told[0]["reason"]

@@ -19,7 +19,7 @@ from bot.past import YEAR, closes_ahead, keep_closes
 from bot.settings import DEFAULT_CONFIG
 from engine.errors import ConfigError, VarianceError
 from engine.market.recorded import RecordedMarket
-from engine.market.schedule import Schedule
+from engine.market.schedule import load_schedule
 from engine.market.simulated import SimulatedMarkets
 from engine.market.snapshot import Provider
 from engine.record.store import Store
@@ -168,7 +168,7 @@ async def _play(
         universe=symbols,
         pairs=load_pairs(DEFAULT_CONFIG),
         # A recorded market stands still; the made-up one goes on from session to session.
-        schedule=Schedule() if simulated else None,
+        schedule=load_schedule(DEFAULT_CONFIG) if simulated else None,
         by_hand=True,
     )
     # The page's composer takes the highlighted suggestion at every Enter and so would never send.
@@ -226,7 +226,7 @@ async def _to_the_next_open(
     settings = GuildSettings(
         guild_id=desk.guild.id,
         channel_id=desk.id,
-        runs=frozenset({"open", "close"}),
+        runs=frozenset({"open", "close", "weekly"}),
         profile=bot.service.rules.profile,
         thresholds=(),
         scope="",

@@ -71,6 +71,8 @@ def _array(name: str, values: Sequence[Any]) -> npt.NDArray[Any]:
         # Few names carry flags, and most of those the same.
         tuples = {text: tuple(json.loads(text)) for text in set(values)}
         values = [tuples[text] for text in values]
+    elif name in rows.FLAG_COLUMNS:
+        values = [None if value is None else bool(value) for value in values]
     found = np.empty(len(values), dtype=object)
     found[:] = values
     return found

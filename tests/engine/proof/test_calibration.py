@@ -281,10 +281,10 @@ def test_alternatives_that_need_both_lenses_are_left_out_without_them() -> None:
 # --- properties -------------------------------------------------------------------------------------
 
 percents = st.floats(6.0, 90.0)
-markets = st.lists(st.tuples(percents, percents, percents), min_size=10, max_size=25)
+markets = st.lists(st.tuples(percents, percents, percents), min_size=10, max_size=16)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(markets, st.randoms(use_true_random=False))
 def test_the_order_of_names_does_not_matter_and_the_ratio_lies_among_the_names(
     volatilities: list[tuple[float, float, float]], random: Callable[..., object]
@@ -300,7 +300,7 @@ def test_the_order_of_names_does_not_matter_and_the_ratio_lies_among_the_names(
     assert sum(c.quarterly.distribution.counts) == len(names)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(markets)
 def test_a_lower_threshold_never_lists_fewer_and_a_higher_one_never_more(
     volatilities: list[tuple[float, float, float]],

@@ -83,6 +83,23 @@ def test_a_database_in_which_a_name_is_taken_is_left_as_it_was(tmp_path: Path) -
     assert [name for name, _ in schema(path)] == ["runs"]
 
 
+def test_a_record_from_before_the_proof_is_brought_up(path: Path) -> None:
+    whole = schema(path)
+    with Store.open(path) as store:
+        run_id = store.save(a_screen(), RULES, official=True, realm="live")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for table in ("imported_iv", "outcomes", "outcome_days", "scorecards"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP INDEX observations_names")
+        connection.execute("DROP INDEX runs_series")
+        connection.execute("CREATE INDEX runs_series ON runs (realm, official, kind, session)")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm004_proof'")
+    with Store.open(path) as store:
+        assert store.load(run_id) == a_screen()
+        assert [point.values["iv30"] for point in store.history("AAPL", "live")] == [0.28]
+    assert schema(path) == whole
+
+
 def test_several_may_open_a_new_file_together(tmp_path: Path) -> None:
     for attempt in range(5):
         path = tmp_path / f"{attempt}.db"

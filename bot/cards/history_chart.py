@@ -148,7 +148,7 @@ def _volatilities(figure: Figure, axes: Axes, past: _Past) -> None:
     _frame(axes, past.days, limits)
     _line(axes, past.days, past.hv30, HV_COLOUR, 1.4)
     _line(axes, past.days, past.iv30, IV_COLOUR, 2.0)
-    axes.plot(past.days, past.imported, linestyle="", marker="o", markersize=2.2, color=IMPORTED_COLOUR)
+    axes.plot(past.days, past.imported, linestyle="", marker="o", markersize=2.6, color=IMPORTED_COLOUR)
     _label(figure, _UPPER, limits, _upper_labels(past))
 
 

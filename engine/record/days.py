@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
 from sqlite_utils import Database
 
-from engine.arrays import BoolArray, FloatArray
+from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.market.sessions import sessions_between
 from engine.proof.days import NameDays, Seen, name_days
 from engine.proof.lenses import under
@@ -30,7 +32,12 @@ _NUMBERS = (
     *("iv_percentile", "atm_volume", "atm_open_interest", "slippage", "liquidity_rating", "earnings_days"),
 )
 """Metrics that gates, lens and signals read."""
-_ROWS = f"SELECT {quoted((*_TEXTS, *_NUMBERS))} FROM observations WHERE run_id = ? ORDER BY symbol"  # noqa: S608
+_OF_RUNS = "WHERE run_id IN (SELECT value FROM json_each(?))"
+_ROWS = (
+    f"SELECT run_id, {quoted((*_TEXTS, *_NUMBERS))} FROM observations {_OF_RUNS}"  # noqa: S608
+    " ORDER BY run_id, symbol"
+)
+_SETTLED = f"SELECT run_id, symbol, realized FROM outcomes {_OF_RUNS}"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +103,22 @@ def closes_of(db: Database, realm: str, rules: Rules) -> list[Close]:
     return [close for close in closes if close.session in sessions]
 
 
-def body_of(db: Database, close: Close, rules: Rules) -> tuple[bytes, bool]:
-    """A close in columns (engine.record.packed), and whether it is judged by the very rules of its day.
+def bodies_of(db: Database, closes: Sequence[Close], rules: Rules) -> dict[int, tuple[bytes, bool]]:
+    """Closes in columns by run, and whether each is judged by the very rules of its day.
 
-    As it was packed, or from the stored rows (stored_days).
+    As they were packed (engine.record.packed), or from the stored rows (stored_bodies).
     """
-    if close.sessions is not None:
-        kept = db.execute("SELECT body FROM outcome_days WHERE run_id = ?", (close.run_id,)).fetchone()
-        return bytes(kept[0]), close.as_judged
-    return stored_days(db, close, rules)
+    bodies = stored_bodies(db, [close for close in closes if close.sessions is None], rules)
+    for close in closes:
+        if close.sessions is not None:
+            kept = db.execute("SELECT body FROM outcome_days WHERE run_id = ?", (close.run_id,)).fetchone()
+            bodies[close.run_id] = bytes(kept[0]), close.as_judged
+    return bodies
+
+
+def body_of(db: Database, close: Close, rules: Rules) -> tuple[bytes, bool]:
+    """One of bodies_of."""
+    return bodies_of(db, [close], rules)[close.run_id]
 
 
 def packed_days(db: Database, close: Close) -> NameDays:
@@ -113,33 +127,44 @@ def packed_days(db: Database, close: Close) -> NameDays:
     return unpack(kept[0], close.session)
 
 
-def stored_days(db: Database, close: Close, rules: Rules) -> tuple[bytes, bool]:
-    """A stored close in columns, judged by the rules of its day, and whether those were stored whole.
+def stored_bodies(db: Database, closes: Sequence[Close], rules: Rules) -> dict[int, tuple[bytes, bool]]:
+    """Stored closes in columns by run, each judged by the rules of its day; whether those were stored whole.
 
     What the stored rules lack, because an older version wrote them, is taken from today's. The run's own
     verdicts are not read: the same rules over the same metrics give the same. Both lenses are judged anew.
     A name that could not be measured (missing_reason) has no observation, whatever its quotes said.
     Outcomes that are settled already stand in `realized`.
     """
-    found = db.execute("SELECT body FROM rules WHERE hash = ?", (close.rules_hash,)).fetchone()
-    then, whole = rules_then(str(found[0]) if found else "{}", close.rules_hash, rules)
-    table = _table(db, close.run_id)
-    symbols = [str(symbol) for symbol in table["symbol"]]
-    seen = under_lens(table, then)
-    verdicts = judge(seen, then)
+    bodies: dict[int, tuple[bytes, bool]] = {}
+    for rules_hash, group in groupby(closes, key=lambda close: close.rules_hash):
+        found = db.execute("SELECT body FROM rules WHERE hash = ?", (rules_hash,)).fetchone()
+        then, whole = rules_then(str(found[0]) if found else "{}", rules_hash, rules)
+        bodies |= {run: (body, whole) for run, body in _judged(db, list(group), then).items()}
+    return bodies
+
+
+def _judged(db: Database, closes: Sequence[Close], rules: Rules) -> dict[int, bytes]:
+    """Closes judged together: a table of many names costs little more than one of few."""
+    runs = json.dumps([close.run_id for close in closes])
+    table = _table(db, runs)
+    run, symbols = table["run_id"].to_numpy(dtype=np.int64), table["symbol"].to_numpy(dtype=object)
+    seen = under_lens(table, rules)
     both: tuple[Literal["quarterly", "yearly"], ...] = ("quarterly", "yearly")
-    lenses = {lens: judge(under_lens(table, under(then, lens)), under(then, lens)) for lens in both}
     quoted = table["iv30"].to_numpy(dtype=np.float64)
     counted = seen.assign(iv30=np.where(table["missing_reason"].isna().to_numpy(), quoted, np.nan))
     days = name_days(
-        symbols,
-        np.full(len(table), np.datetime64(close.session, "D")),
+        symbols.tolist(),
+        np.zeros(len(table), dtype="datetime64[D]"),  # packed without it: the date stands with the run
         np.arange(len(table)),
-        _settled(db, close.run_id, symbols),
-        Seen(counted, verdicts, signals(seen, then)),
-        lenses,
+        _realized(db, runs, run, symbols),
+        Seen(counted, judge(seen, rules), signals(seen, rules)),
+        {lens: judge(under_lens(table, under(rules, lens)), under(rules, lens)) for lens in both},
     )
-    return pack(days, quoted), whole
+    bodies = {}
+    for close in closes:
+        rows = slice(*np.searchsorted(run, (close.run_id, close.run_id + 1)).tolist())
+        bodies[close.run_id] = pack(replace(days.rows(rows), symbols=days.symbols[rows]), quoted[rows])
+    return bodies
 
 
 def rules_then(body: str, rules_hash: str, today: Rules) -> tuple[Rules, bool]:
@@ -165,10 +190,11 @@ def _filled(base: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any
     return {**base, **stored, **nested}
 
 
-def _table(db: Database, run_id: int) -> pd.DataFrame:
-    """A run's names by ticker, with what judging them takes."""
-    records = db.execute(_ROWS, (run_id,)).fetchall()
-    kinds: dict[str, Any] = dict.fromkeys(_TEXTS, object) | dict.fromkeys(_NUMBERS, np.float64)
+def _table(db: Database, runs: str) -> pd.DataFrame:
+    """The names of runs (a JSON list) by run and ticker, with what judging them takes."""
+    records = db.execute(_ROWS, (runs,)).fetchall()
+    kinds: dict[str, Any] = {"run_id": np.int64, **dict.fromkeys(_TEXTS, object)}
+    kinds |= dict.fromkeys(_NUMBERS, np.float64)
     parts = zip(*records, strict=True) if records else ((),) * len(kinds)
     columns: dict[str, Any] = {
         name: np.array(values, dtype=kind) for (name, kind), values in zip(kinds.items(), parts, strict=True)
@@ -178,9 +204,11 @@ def _table(db: Database, run_id: int) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _settled(db: Database, run_id: int, symbols: list[str]) -> FloatArray:
-    known = dict(db.execute("SELECT symbol, realized FROM outcomes WHERE run_id = ?", (run_id,)).fetchall())
-    return np.array([known.get(symbol) for symbol in symbols], dtype=np.float64)
+def _realized(db: Database, runs: str, run: IntArray, symbols: npt.NDArray[np.object_]) -> FloatArray:
+    """What is settled of each row, NaN where nothing is."""
+    known = {(row[0], row[1]): row[2] for row in db.execute(_SETTLED, (runs,))}
+    found = [known.get(row) for row in zip(run.tolist(), symbols.tolist(), strict=True)]
+    return np.array(found, dtype=np.float64)
 
 
 def observed(days: NameDays) -> BoolArray:

@@ -18,7 +18,7 @@ from engine.market.sessions import sessions_between
 from engine.market.snapshot import SIMULATED
 from engine.panel import Panel
 from engine.proof.days import NameDays
-from engine.record.days import Close, body_of, closes_of, observed
+from engine.record.days import Close, bodies_of, closes_of, observed
 from engine.record.packed import LAYOUT, unpack, with_outcomes
 from engine.record.rows import Realm
 from engine.record.store import Store
@@ -154,25 +154,37 @@ def _work(store: Store, closes: Sequence[Close], panel: Panel, rules: Rules) -> 
     """What there is to write, close by close."""
     waiting = [close.session for close in closes if close.waiting]
     prices = _Prices(panel, min(waiting, default=panel.session))
-    for close in closes:
-        over = close.waiting > 0 and prices.elapsed(close.session) >= close.horizon(rules)
-        if close.sessions is not None and not over:
-            continue
-        with store.reading() as db:
-            held = _held(db, close, rules)
-        beyond = prices.elapsed(close.session) - held.horizon
-        if beyond < 0:
-            yield _Done(held, held.days.realized, ())
-            continue
-        done = _outcomes(held, prices, beyond >= rules.proof.settle_within_sessions)
-        if done.outcomes or close.sessions is None:
+    due = [
+        close
+        for close in closes
+        if close.sessions is None or (close.waiting and prices.elapsed(close.session) >= close.horizon(rules))
+    ]
+    for held in _held(store, due, rules):
+        beyond = prices.elapsed(held.close.session) - held.horizon
+        done = _Done(held, held.days.realized, ())
+        if beyond >= 0:
+            done = _outcomes(held, prices, beyond >= rules.proof.settle_within_sessions)
+        if done.outcomes or held.close.sessions is None:
             yield done
 
 
-def _held(db: Database, close: Close, rules: Rules) -> _Held:
+def _held(store: Store, closes: Sequence[Close], rules: Rules) -> Iterator[_Held]:
+    """Closes out of the record, some at a time: judging many names together costs little more than few."""
+    chosen, names = list[Close](), 0
+    for place, close in enumerate(closes, start=1):
+        chosen.append(close)
+        names += close.waiting + close.settled
+        if names >= _AT_A_TIME // 2 or place == len(closes):
+            with store.reading() as db:
+                bodies = bodies_of(db, chosen, rules)
+                found = [_opened(db, each, *bodies[each.run_id], rules) for each in chosen]
+            yield from found
+            chosen, names = [], 0
+
+
+def _opened(db: Database, close: Close, body: bytes, as_judged: bool, rules: Rules) -> _Held:
     found = db.execute("SELECT symbol, reason FROM outcomes WHERE run_id = ?", (close.run_id,)).fetchall()
     begun = db.execute("SELECT max(sessions) FROM outcomes WHERE run_id = ?", (close.run_id,)).fetchone()[0]
-    body, as_judged = body_of(db, close, rules)
     given_up = {symbol: reason for symbol, reason in found if reason is not None}
     days = unpack(body, close.session)
     return _Held(close, body, days, as_judged, given_up, begun or rules.proof.horizon_sessions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pandas as pd
 import pytest
 
 from engine.cli import main
+from engine.proof.series import SPLIT_RATIOS
+from tests.conftest import ROOT
 from tests.engine.proof.pasts import frame, priced
 
 GROUP_KEYS = [
@@ -301,3 +304,19 @@ def test_too_many_pairs_are_refused(capsys: pytest.CaptureFixture[str], files: t
     words = ("--structural", "1:2:0.01", "--tactical", "1:2:0.01")
     said = refused(capsys, "--iv", files[0], "--prices", files[1], *words, command="sweep")
     assert said == "A sweep tries 1 to 1,000 pairs of thresholds; these are 10,201."
+
+
+# --- what the documentation says -------------------------------------------------------------------
+
+
+def test_the_files_of_the_documentation_are_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "backtest-formats.md").read_text(encoding="utf-8")
+    iv, prices = re.findall(r"```csv\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "iv.csv").write_text(iv)
+    (tmp_path / "prices.csv").write_text(prices)
+    found = told(capsys, (tmp_path / "iv.csv", tmp_path / "prices.csv"))
+    # Two days alone: everything is there, nothing has an outcome yet.
+    assert (found["groups"][0]["n"], found["groups"][0]["hit_rate"]) == (0, None)
+    assert (found["settings"]["waiting"], found["settings"]["first"]) == (2, None)
+    *most, last = SPLIT_RATIOS
+    assert f"{', '.join(map(str, most))} or {last} to 1" in text

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from bench import alerts, backtest, bot, command, live, portfolio, pricing, screen
+from bench import alerts, backtest, bot, command, live, portfolio, pricing, record, screen
 
 
 def main() -> int:
     figures = []
-    for part in (pricing, screen, portfolio, command, bot, alerts, live, backtest):
+    for part in (pricing, screen, portfolio, command, bot, alerts, live, backtest, record):
         for figure in part.run():
             print(figure, flush=True)
             figures.append(figure)

@@ -15,12 +15,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.past import YEAR, closes_ahead, keep_closes
+from bot.past import YEAR, closes_ahead, keep_closes, settle_past
 from bot.settings import DEFAULT_CONFIG
 from engine.errors import ConfigError, VarianceError
 from engine.market.recorded import RecordedMarket
 from engine.market.schedule import load_schedule
-from engine.market.simulated import SimulatedMarkets
+from engine.market.simulated import SimulatedMarket, SimulatedMarkets
 from engine.market.snapshot import Provider
 from engine.record.store import Store
 from engine.rules import Listing, Rules, load_pairs, load_rules, load_universe
@@ -132,6 +132,8 @@ def _give_a_past(listings: Sequence[Listing], rules: Rules, store: Store, wish: 
             _progress("Simulating a year of closes", done, YEAR)
             if wish.is_set():
                 raise _StoppedError
+    _say("Scoring its calls")
+    settle_past(SimulatedMarket(listings, SESSION, seed=SEED), store, rules)
 
 
 def _import_the_rest() -> None:

@@ -23,6 +23,8 @@ from engine.market.columns import panel_of
 from engine.market.sessions import sessions_before
 from engine.market.simulated import BENCHMARK, SimulatedMarket
 from engine.panel import Panel
+from engine.record.outcomes import Settled
+from engine.record.scorecards import keep_up
 from engine.record.store import Store
 from engine.rules import Listing, Rules
 from engine.screen.measure import measure
@@ -71,6 +73,11 @@ def keep_closes(
         store.save(screen, body, official=True)
         stored.append(close.table["iv30"].to_numpy(dtype=np.float64))
         yield screen
+
+
+def settle_past(market: SimulatedMarket, store: Store, rules: Rules) -> Settled:
+    """What became of the kept closes, by the prices up to the close of the market's session."""
+    return keep_up(store, panel_of(market.snapshot(), BENCHMARK), "simulated", rules)
 
 
 def _ranked(table: pd.DataFrame, stored: Sequence[FloatArray], rules: Rules) -> pd.DataFrame:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 REALMS: tuple[Realm, ...] = ("live", "recorded")
 TASTYTRADE = "tastytrade"
-_MOST_TOLD = 40
+_MOST_TOLD = 1000
 
 
 @dataclass(frozen=True, slots=True)

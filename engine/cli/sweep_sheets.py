@@ -106,8 +106,9 @@ def sweep_sheet(result: Sweep) -> RenderableType:
         table.add_row(*_cells(trial, least), style="bold" if trial == result.best else "")
     settings = result.settings
     heading = Text(f"Sweep · {settings['judged_from']} to {settings['judged_to']}", style="bold")
-    spread = f"{settings['names']:,} names · {settings['lens']} lens · {settings['profile']} profile"
-    heading.append(f"\n{len(result.trials):,} trials · {spread}", style="not bold")
+    trials, names = _counted(len(result.trials), "trial"), _counted(settings["names"], "name")
+    spread = f"{names} · {settings['lens']} lens · {settings['profile']} profile"
+    heading.append(f"\n{trials} · {spread}", style="not bold")
     notes = [*_notes(result), *(f"Note: {note}" for note in settings["notes"]), NO_CLAIM]
     words = "\n".join([*_best_words(result), *_checked_words(result.out_of_sample)])
     return Together(heading, Text(), table, Text(), Text(words), Text(), Text("\n".join(notes), style="dim"))
@@ -130,6 +131,10 @@ def _cells(trial: Trial, least: float) -> tuple[str, ...]:
     )
 
 
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
 def _percent(share: float | None) -> str:
     return MISSING if share is None else f"{100 * share:.1f}"
 
@@ -139,15 +144,15 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def _best_words(result: Sweep) -> list[str]:
-    best, trials = result.best, len(result.trials)
+    best, trials = result.best, _counted(len(result.trials), "trial")
     if best is None:
         return ["No pair has a sample that is large enough to be called the best."]
     outcome = best.outcome
     return [
-        f"Best of {trials:,} trials: structural > {best.structural:g} and tactical > {best.tactical:g}, "
+        f"Best of {trials}: structural > {best.structural:g} and tactical > {best.tactical:g}, "
         f"hit rate {_percent(outcome.hit_rate)} %.",
         f"Its 95 % interval {_interval(outcome.ci_low, outcome.ci_high)} becomes "
-        f"{_interval(result.wide_low, result.wide_high)} when widened for {trials:,} trials (Sidak).",
+        f"{_interval(result.wide_low, result.wide_high)} when widened for {trials} (Sidak).",
     ]
 
 

@@ -19,7 +19,7 @@ from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.market.sessions import sessions_between
 from engine.proof.days import NameDays, Seen, name_days
 from engine.proof.lenses import under
-from engine.record.packed import LAYOUT, pack, unpack
+from engine.record.packed import LAYOUT, pack
 from engine.record.rows import quoted
 from engine.rules import Rules
 from engine.screen.gates import judge
@@ -119,12 +119,6 @@ def bodies_of(db: Database, closes: Sequence[Close], rules: Rules) -> dict[int, 
 def body_of(db: Database, close: Close, rules: Rules) -> tuple[bytes, bool]:
     """One of bodies_of."""
     return bodies_of(db, [close], rules)[close.run_id]
-
-
-def packed_days(db: Database, close: Close) -> NameDays:
-    """A close that is kept in columns already, which every settled one is."""
-    kept = db.execute("SELECT body FROM outcome_days WHERE run_id = ?", (close.run_id,)).fetchone()
-    return unpack(kept[0], close.session)
 
 
 def stored_bodies(db: Database, closes: Sequence[Close], rules: Rules) -> dict[int, tuple[bytes, bool]]:

@@ -182,6 +182,7 @@ def used(metrics: Metrics) -> dict[str, set[str]]:
     """Every metric that is ours, each used once, and its labels."""
     metrics.run_ended("close", "complete", 1.0, 1, 1)
     metrics.posted("sent")
+    metrics.noted("sent")
     metrics.alerted("sent")
     metrics.queue_length("posts", 0)
     metrics.command_answered("screen", 1.0)

@@ -224,6 +224,16 @@ def test_each_close_is_judged_by_the_rules_of_its_day(store: Store, rules: Rules
     assert card.settings["sessions_judged_by_filled_rules"] == 0
 
 
+def test_rules_that_cannot_be_read_any_more_are_todays_and_counted(store: Store, rules: Rules) -> None:
+    ahead = sessions_from(DAY, 30)
+    screen = a_screen(*closes({"KO": 0.9, "SPY": 0.02}))
+    store.save(screen, '{"lens": "sideways", "gates": 5}', official=True, realm="live")
+    prices = {"KO": walk(1, ahead[-1], 200), "SPY": walk(2, ahead[-1], 200)}
+    settle(store, a_panel(ahead[20], prices), "live", rules)
+    card = stored_scorecard(store, "live", rules)
+    assert (card.groups[0].n, card.settings["sessions_judged_by_filled_rules"]) == (2, 1)
+
+
 def test_outcomes_over_another_horizon_are_left_out_and_counted(store: Store, rules: Rules) -> None:
     ahead = sessions_from(DAY, 60)
     prices = {"KO": walk(1, ahead[-1], 200), "SPY": walk(2, ahead[-1], 200)}

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import percentileofscore
 
 from engine.arrays import FloatArray
-from engine.volatility.rank import hv_rank, percentile, rank
+from engine.volatility.rank import hv_rank, percentile, rank, trailing_percentile
 
 
 def walk(names: int, sessions: int, seed: int = 11) -> FloatArray:
@@ -134,3 +134,17 @@ def test_any_history_agrees_with_scipy(history: FloatArray, latest: FloatArray, 
         expected = percentileofscore(np.append(separate, [latest[row]] * ties), latest[row], kind="strict")
         assert shares.value[row] == pytest.approx(expected)
         assert math.isnan(places.value[row]) or 0.0 <= places.value[row] <= 100.0
+
+
+@pytest.mark.parametrize("sessions", [1, 40, 299, 300])
+def test_the_trailing_percentile_is_that_of_each_session_on_its_own(sessions: int) -> None:
+    random = np.random.default_rng(12)
+    values = np.round(random.normal(0.3, 0.05, (4, 300)), 2)  # rounded, so that there are ties
+    values[random.random(values.shape) < 0.1] = np.nan
+    values[1, :200] = np.nan
+    found = trailing_percentile(values, sessions)
+    for place in range(sessions):
+        day = 300 - sessions + place
+        alone = percentile(values[:, :day], values[:, day])
+        np.testing.assert_array_equal(found.value[:, place], alone.value)
+        np.testing.assert_array_equal(found.observations[:, place], alone.observations)

@@ -67,14 +67,27 @@ class Close:
 
 
 # The last saved run of a session stands for it. What is packed in another layout counts as not packed.
-_CLOSES = (
+_SERIES = (
     "WITH closes AS (SELECT max(id) AS id, session, source, rules_hash, measured FROM runs"
     " WHERE realm = ? AND profile = ? AND lens = ? AND official = 1 AND kind = 'close'"
     " AND state IN ('complete', 'degraded') GROUP BY session)"
-    " SELECT closes.id, session, source, rules_hash, coalesce(waiting, measured), coalesce(settled, 0),"
-    " coalesce(lost, '{}'), sessions, coalesce(as_judged, 1)"
-    " FROM closes LEFT JOIN outcome_days AS d ON d.run_id = closes.id AND d.layout = ? ORDER BY session"
 )
+_PACKED = " FROM closes LEFT JOIN outcome_days AS d ON d.run_id = closes.id AND d.layout = ?"
+_CLOSES = (
+    f"{_SERIES} SELECT closes.id, session, source, rules_hash, coalesce(waiting, measured),"
+    f" coalesce(settled, 0), coalesce(lost, '{{}}'), sessions, coalesce(as_judged, 1){_PACKED}"
+    " ORDER BY session"
+)
+_STATE = (
+    f"{_SERIES} SELECT count(*), sum(closes.id), max(session), count(d.run_id), sum(settled), sum(waiting)"
+    f"{_PACKED}"
+)
+
+
+def state_of(db: Database, realm: str, rules: Rules) -> str:
+    """A word that changes whenever a close of the series is added, corrected, packed, settled or given up."""
+    asked = (realm, rules.profile, rules.lens, LAYOUT)
+    return "/".join(str(value or 0) for value in (*db.execute(_STATE, asked).fetchone(), LAYOUT))
 
 
 def closes_of(db: Database, realm: str, rules: Rules) -> list[Close]:

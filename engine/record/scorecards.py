@@ -17,9 +17,9 @@ from engine.proof.days import NameDays
 from engine.proof.result import ALL, By, Scorecard
 from engine.proof.scorecard import Scorer
 from engine.proof.shape import dump, load
-from engine.record.days import Close, body_of, closes_of
+from engine.record.days import Close, body_of, closes_of, state_of
 from engine.record.outcomes import Settled, settle
-from engine.record.packed import LAYOUT, unpack
+from engine.record.packed import unpack
 from engine.record.rows import Realm
 from engine.record.store import Store
 from engine.rules import Rules
@@ -37,35 +37,18 @@ _CALENDAR_DAYS = 2
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """A scorecard's closes as they stand, and what its card is made of."""
+    """A scorecard's closes as they stand."""
 
     closes: tuple[Close, ...]
     realm: Realm
     rules: Rules
+    version: str
 
     @property
     def settled(self) -> list[Close]:
         """Closes with outcomes over the horizon in force."""
         horizon = self.rules.proof.horizon_sessions
         return [close for close in self.closes if close.settled and close.sessions == horizon]
-
-    @property
-    def version(self) -> str:
-        """Changes whenever a card may: a newer close, an outcome, another way to count, another engine."""
-        last = self.closes[-1].run_id if self.closes else 0
-        newest = max((close.run_id for close in self.settled), default=0)
-        counts = [sum(getattr(close, name) for close in self.closes) for name in ("settled", "waiting")]
-        lost = sum(sum(close.lost.values()) for close in self.closes)
-        packed = sum(close.sessions is not None for close in self.closes)
-        parts = (newest, last, len(self.closes), packed, *counts, lost)
-        proof = self.rules.proof.model_dump_json()
-        # Today's thresholds are not in it: every close is judged by those of its day.
-        return "/".join([*map(str, parts), LAYOUT, self.rules.benchmark, proof, __version__])
-
-    def key(self, by: By | None, sessions: int | None) -> str:
-        """Where a card is kept."""
-        series = (self.realm, self.rules.profile, self.rules.lens)
-        return "/".join([*series, by or "groups", "all" if sessions is None else str(sessions)])
 
     def window(self, sessions: int | None) -> list[Close]:
         """Closes from the first of the last settled sessions on; those after them count for whipsaw only."""
@@ -86,15 +69,15 @@ def stored_scorecard(
     """
     if sessions is not None and sessions < 1:
         raise ValueError("a scorecard counts at least one session")
+    counted: By | None = "symbol" if by == "symbol" else None
     with store.reading() as db:
-        series = _series(db, realm, rules)
-        card = _kept(db, series, by, sessions)
-    if card is None:
-        counted: By | None = "symbol" if by == "symbol" else None
+        card = _kept(db, _key(realm, rules, counted, sessions), _version(db, realm, rules))
+        series = _series(db, realm, rules) if card is None else None
+    if series is not None:
         card = _count(store, series, [(counted, sessions)])[0]
         _keep(store, series, [(counted, sessions, card)])
-        card = _only(card, by)
-    return card
+    assert card is not None
+    return _only(card, by)
 
 
 def evidence(store: Store, realm: Realm, rules: Rules) -> Scorecard:
@@ -141,7 +124,22 @@ def first_settlement(store: Store, realm: Realm, rules: Rules) -> date | None:
 
 
 def _series(db: Database, realm: Realm, rules: Rules) -> _Series:
-    return _Series(tuple(closes_of(db, realm, rules)), realm, rules)
+    return _Series(tuple(closes_of(db, realm, rules)), realm, rules, _version(db, realm, rules))
+
+
+def _version(db: Database, realm: Realm, rules: Rules) -> str:
+    """Changes whenever a card may: a close, an outcome, another way to count, another engine.
+
+    Today's thresholds are not in it: every close is judged by those of its day.
+    """
+    proof = rules.proof.model_dump_json()
+    return "/".join([state_of(db, realm, rules), rules.benchmark, proof, __version__])
+
+
+def _key(realm: Realm, rules: Rules, by: By | None, sessions: int | None) -> str:
+    """Where a card is kept."""
+    window = "all" if sessions is None else str(sessions)
+    return "/".join([realm, rules.profile, rules.lens, by or "groups", window])
 
 
 # --- counting ------------------------------------------------------------------------------------
@@ -202,17 +200,16 @@ def _result(scorer: Scorer, series: _Series, window: Sequence[Close], sessions: 
 # --- keeping -------------------------------------------------------------------------------------
 
 
-def _kept(db: Database, series: _Series, by: By | None, sessions: int | None) -> Scorecard | None:
-    key = series.key("symbol" if by == "symbol" else None, sessions)
+def _kept(db: Database, key: str, version: str) -> Scorecard | None:
     found = db.execute("SELECT version, body FROM scorecards WHERE key = ?", (key,)).fetchone()
-    if found is None or found[0] != series.version:
-        return None
-    return _only(load(found[1]), by)
+    return load(found[1]) if found is not None and found[0] == version else None
 
 
 def _keep(store: Store, series: _Series, cards: Sequence[tuple[By | None, int | None, Scorecard]]) -> None:
-    version = series.version
-    rows = [(series.key(by, sessions), version, dump(card)) for by, sessions, card in cards]
+    rows = [
+        (_key(series.realm, series.rules, by, sessions), series.version, dump(card))
+        for by, sessions, card in cards
+    ]
     sql = (
         "INSERT INTO scorecards (key, version, body) VALUES (?, ?, ?)"
         " ON CONFLICT (key) DO UPDATE SET version = excluded.version, body = excluded.body"

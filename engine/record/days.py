@@ -72,15 +72,16 @@ _SERIES = (
     " WHERE realm = ? AND profile = ? AND lens = ? AND official = 1 AND kind = 'close'"
     " AND state IN ('complete', 'degraded') GROUP BY session)"
 )
-_PACKED = " FROM closes LEFT JOIN outcome_days AS d ON d.run_id = closes.id AND d.layout = ?"
 _CLOSES = (
-    f"{_SERIES} SELECT closes.id, session, source, rules_hash, coalesce(waiting, measured),"
-    f" coalesce(settled, 0), coalesce(lost, '{{}}'), sessions, coalesce(as_judged, 1){_PACKED}"
-    " ORDER BY session"
+    f"{_SERIES} SELECT closes.id, session, source, rules_hash, coalesce(waiting, measured),"  # noqa: S608
+    " coalesce(settled, 0), coalesce(lost, '{}'), sessions, coalesce(as_judged, 1)"
+    " FROM closes LEFT JOIN outcome_days AS d ON d.run_id = closes.id AND d.layout = ? ORDER BY session"
 )
 _STATE = (
-    f"{_SERIES} SELECT count(*), sum(closes.id), max(session), count(d.run_id), sum(settled), sum(waiting)"
-    f"{_PACKED}"
+    f"{_SERIES} SELECT count(*), sum(closes.id), max(session),"  # noqa: S608
+    " count(d.run_id), sum(settled), sum(waiting)"
+    " FROM closes LEFT JOIN outcome_days AS d INDEXED BY outcome_days_counts"
+    " ON d.run_id = closes.id AND d.layout = ?"
 )
 
 

@@ -173,8 +173,7 @@ CREATE TABLE outcomes (
 """
 
 # Derived from the rows above and made again whenever they lack: one official close in columns with what is
-# known of its outcomes, and the scorecards that were last asked for or expected. The counts stand before the
-# body, so that reading them leaves its pages alone.
+# known of its outcomes, and the scorecards that were last asked for or expected, compressed.
 _OUTCOME_DAYS = """
 CREATE TABLE outcome_days (
     run_id INTEGER PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
@@ -191,11 +190,12 @@ _SCORECARDS = """
 CREATE TABLE scorecards (
     key TEXT PRIMARY KEY,
     version TEXT NOT NULL,
-    body TEXT NOT NULL CHECK (json_valid(body))
-) STRICT, WITHOUT ROWID
+    body BLOB NOT NULL
+) STRICT
 """
 
 
+_COUNTS_INDEX = "CREATE INDEX outcome_days_counts ON outcome_days (run_id, layout, settled, waiting)"
 # Ten years of closes are found without a look at the runs, one name without a look at the others: pages of
 # sixty columns, spread over a file that may be larger than the memory of the machine.
 _RUNS_BY_SESSION = (
@@ -212,7 +212,8 @@ _NAMES_INDEX = (
 def m004_proof(db: Database) -> None:
     """Imported volatilities, outcomes of official closes, and what is derived from them."""
     tables = (_IMPORTED_IV, _OUTCOMES, _OUTCOME_DAYS, _SCORECARDS)
-    for statement in (*tables, "DROP INDEX runs_series", _RUNS_BY_SESSION, _NAMES_INDEX):
+    indexes = (_COUNTS_INDEX, "DROP INDEX runs_series", _RUNS_BY_SESSION, _NAMES_INDEX)
+    for statement in (*tables, *indexes):
         db.execute(statement)
 
 

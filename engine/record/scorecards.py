@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -202,12 +203,16 @@ def _result(scorer: Scorer, series: _Series, window: Sequence[Close], sessions: 
 
 def _kept(db: Database, key: str, version: str) -> Scorecard | None:
     found = db.execute("SELECT version, body FROM scorecards WHERE key = ?", (key,)).fetchone()
-    return load(found[1]) if found is not None and found[0] == version else None
+    return load(zlib.decompress(found[1]).decode()) if found is not None and found[0] == version else None
 
 
 def _keep(store: Store, series: _Series, cards: Sequence[tuple[By | None, int | None, Scorecard]]) -> None:
     rows = [
-        (_key(series.realm, series.rules, by, sessions), series.version, dump(card))
+        (
+            _key(series.realm, series.rules, by, sessions),
+            series.version,
+            zlib.compress(dump(card).encode(), 1),
+        )
         for by, sessions, card in cards
     ]
     sql = (

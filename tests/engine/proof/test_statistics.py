@@ -34,7 +34,7 @@ def test_wilson_as_published(hits: int, n: int, low: float, high: float) -> None
     assert wilson(hits / n, n) == pytest.approx((low, high), abs=5e-5)
 
 
-@given(st.floats(0, 1), st.floats(0.5, 1e6))
+@given(st.floats(1e-4, 1 - 1e-4) | st.sampled_from([0.0, 1.0]), st.floats(0.5, 1e6))
 def test_wilson_holds_the_rate_and_solves_the_score_equation(rate: float, n: float) -> None:
     low, high = wilson(rate, n)
     assert 0 <= low <= rate <= high <= 1

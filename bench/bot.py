@@ -80,7 +80,7 @@ async def _look_ups(path: Path) -> list[float]:
 
 
 async def _stalls(path: Path) -> list[float]:
-    """How late each tick of the loop came while a full screen was taken, measured, judged and stored."""
+    """How late each tick of the loop came while a full screen was taken, judged, stored and settled."""
     service = MarketService(_Whole(snapshot(NAMES)), load_rules(CONFIG), Store.open(path))
     late: list[float] = []
 
@@ -92,6 +92,7 @@ async def _stalls(path: Path) -> list[float]:
 
     watcher = asyncio.create_task(watch())
     await service.refresh()
+    await service.settling.done()
     watcher.cancel()
     with suppress(asyncio.CancelledError):
         await watcher

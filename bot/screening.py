@@ -31,7 +31,7 @@ from engine.portfolio.analysis import screen_beside
 from engine.portfolio.book import Leg
 from engine.record.pairs import save_pairs, stored_pairs
 from engine.record.rows import Realm
-from engine.record.scorecards import keep_up
+from engine.record.scorecards import keep_up, last_close
 from engine.record.store import Store
 from engine.relative.pairs import measure_pairs
 from engine.rules import Listing, Pair, Rules
@@ -65,6 +65,20 @@ class Market:
     index: SymbolIndex
     sectors: tuple[str, ...]
     asked: dict[tuple[str, str], Judged] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What the log says of it."""
+        run, coverage = self.official.screen.run, self.official.screen.coverage
+        return {
+            "session": run.session.isoformat(),
+            "kind": run.kind,
+            "source": run.source,
+            "state": run.state,
+            "measured": coverage.measured,
+            "passed": coverage.passed,
+            "run_id": self.official.run_id,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +253,6 @@ class Screening:
         run_id = self._save(screen, rules, official)
         apart = rules.relative.convergence_spread
         save_pairs(self.store, run_id, measure_pairs(panel, table, self._every_pair(), apart))
-        if official and panel.kind == "close":
-            self._settle(panel)
         names = [(row.symbol, row.text("name")) for row in screen.rows]
         sectors = sorted({sector for row in screen.rows if (sector := row.text("sector"))})
         return Market(
@@ -251,22 +263,32 @@ class Screening:
             sectors=tuple(sectors) or self.listed_sectors,
         )
 
-    def _settle(self, panel: Panel) -> None:
-        """Outcomes of earlier closes by this one's prices. The run is kept whatever becomes of them."""
+    @_uncollected()
+    def settle(self, panel: Panel, official: bool) -> None:
+        """Outcomes of earlier closes by this one's prices, and the scorecards that follow from them.
+
+        The market of an official run settles, and one taken later of a session that has such a close: a
+        process that ended before it had settled is made good by the next. Trouble with the record is
+        logged: the run is kept whatever becomes of the outcomes, and the next close tries again.
+        """
+        realm = self._realm_of(panel)
         try:
-            found = keep_up(self.store, panel, self.realm, self.rules)
+            if official or last_close(self.store, realm, self.rules) == panel.session:
+                found = keep_up(self.store, panel, realm, self.rules)
+                log.info("outcomes settled", outcomes=found.outcomes, lost=sum(found.lost.values()))
         except StoreError as error:
             log.warning("outcomes could not be settled; the next close tries again", reason=str(error))
-        else:
-            log.info("outcomes settled", outcomes=found.outcomes, lost=sum(found.lost.values()))
 
     def _every_pair(self) -> tuple[Pair, ...]:
         """The operator's pairs and those of all servers, an id once."""
         return tuple({pair.id: pair for pair in (*self._own_pairs(), *self._pairs)}.values())
 
     def _measured(self, panel: Panel, rules: Rules) -> pd.DataFrame:
-        realm: Realm = "simulated" if panel.source.startswith(SIMULATED) else self.realm
-        return measure(panel, rules, self.store.iv_history(panel.symbols, panel.session, realm=realm))
+        history = self.store.iv_history(panel.symbols, panel.session, realm=self._realm_of(panel))
+        return measure(panel, rules, history)
+
+    def _realm_of(self, panel: Panel) -> Realm:
+        return "simulated" if panel.source.startswith(SIMULATED) else self.realm
 
     @_uncollected()
     def judge(self, market: Market, rules: Rules, official: bool) -> Judged:

@@ -17,6 +17,7 @@ from bot.bookmarket import BookMarket, Wanted, instead, too_slow
 from bot.failures import NoMarketError, RunGoneError, TooSlowError
 from bot.inputs import SymbolIndex
 from bot.screening import Judged, Market, Scheduled, Screening, Variant, rules_of
+from bot.settling import Settling
 from engine.errors import UnknownSymbolError
 from engine.market.snapshot import Holdings, LiveProvider, Provider
 from engine.panel import Kind
@@ -78,6 +79,8 @@ class MarketService:
         self._books = ThreadPoolExecutor(BOOKS_AT_ONCE, thread_name_prefix="books")
         self._engine = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="desk")
+        self.settling = Settling(self._work, self._engine)
+        """What became of earlier closes, once a market is at hand."""
         self._flights: dict[object, asyncio.Future[Any]] = {}
         self._runs: OrderedDict[int, Screen] = OrderedDict()
 
@@ -113,7 +116,7 @@ class MarketService:
         """
         market = await self._shared("refresh", self._taken, deadline)
         if market is not self.market:
-            self._adopt(market)
+            self._adopt(market, not self.clocked)
         return market
 
     async def scheduled(self, session: date, kind: Kind, variants: Collection[Variant]) -> Scheduled:
@@ -125,7 +128,7 @@ class MarketService:
         taken, runs = await self._shared(
             ("scheduled", session, kind), lambda: self._scheduled(session, kind, variants), REFRESH_DEADLINE
         )
-        self._adopt(taken)
+        self._adopt(taken, True)
         return Scheduled(taken.official.run_id, runs, taken.official.screen, taken.panel.next_try)
 
     async def kept(
@@ -163,19 +166,10 @@ class MarketService:
             return None
         return None if market.official.screen.run.state == "complete" else market.panel.next_try
 
-    def _adopt(self, market: Market) -> None:
+    def _adopt(self, market: Market, official: bool) -> None:
         self.market = market
-        run, coverage = market.official.screen.run, market.official.screen.coverage
-        log.info(
-            "market screened",
-            session=run.session.isoformat(),
-            kind=run.kind,
-            source=run.source,
-            state=run.state,
-            measured=coverage.measured,
-            passed=coverage.passed,
-            run_id=market.official.run_id,
-        )
+        log.info("market screened", **market.facts)
+        self.settling.after(market, official)
 
     async def ready(self) -> Market:
         """The market at hand, waiting for the first one when there is none yet."""

@@ -63,7 +63,7 @@ def calibration_note(view: CalibrationView) -> Card | None:
         headline=_headline(c),
         sentence=escaped(words.ratio_words(c, _number), _LINE),
         details=(
-            *(f"- {line}" for line in _fired(c)),
+            *(f"• {line}" for line in _fired(c)),
             escaped(words.context(_number), _LINE),
             f"{words.NOTHING_CHANGED} /calibrate shows the whole, by this server's own rules if it has some.",
         ),
@@ -143,7 +143,7 @@ def _histogram(c: Calibration) -> Iterable[str]:
 def _lines(view: CalibrationView) -> Iterable[str]:
     """Triggers first: what gives way for room is the last."""
     c = view.found
-    yield from (f"- {line}" for line in _fired(c))
+    yield from (f"• {line}" for line in _fired(c))
     if said := words.silence_words(c):
         yield escaped(said, _LINE)
     yield f"{words.NOTHING_CHANGED} {escaped(words.context(_number), _LINE)}"

@@ -63,11 +63,14 @@ def why_lines(row: Row, run: Run, evidence: Evidence | None) -> tuple[str, ...]:
     least = evidence.least
     found = [(words, evidence.card.group(name)) for words, name in _groups_of(row, run, evidence)]
     told = [(words, group) for words, group in found if group is not None and group.n]
-    quoted = [f"- {words}: {figure(group)}" for words, group in told if not is_small(group, least)]
+    quoted = [f"• {words}: {figure(group)}" for words, group in told if not is_small(group, least)]
     few = [f"{words} {_worth(group)} of {least}" for words, group in told if is_small(group, least)]
     mark = f", {SIMULATED}" if evidence.simulated else ""
-    head = f"**Own record**{mark}, {evidence.horizon} sessions on; {_universe(universe)}"
-    lacking = f"Not enough of its own record yet: {', '.join(few)} (effective n)."
+    head = (
+        f"**Own record**{mark}, {evidence.horizon} sessions on (hit: moved less than IV30 said); "
+        f"{_universe(universe)}"
+    )
+    lacking = f"Too few outcomes on record to quote: {', '.join(few)} (effective n)."
     return (*((head, *quoted) if quoted else ()), *((lacking,) if few else ()))
 
 
@@ -99,7 +102,7 @@ def method_lines(column: str, evidence: Evidence | None) -> tuple[str, ...]:
     card, least, part = evidence.card, evidence.least, _part(column, evidence)
     small = [group for group in part.groups if is_small(group, least)]
     few = ", ".join(f"{_plain_name(group.name)} {_worth(group)} of {least}" for group in small)
-    lacking = (f"Not enough of its own record yet: {few} (effective n).",) if few else ()
+    lacking = (f"Too few outcomes on record to quote: {few} (effective n).",) if few else ()
     if not method_table(column, evidence):
         return lacking
     first, last = (day(each) if each is not None else MISSING for each in (card.first, card.last))
@@ -110,7 +113,8 @@ def method_lines(column: str, evidence: Evidence | None) -> tuple[str, ...]:
         f"outcomes of {first} to {last}, {evidence.horizon} sessions on, profile "
         f"{profile_name(evidence.rules.profile)}, lens {escaped(evidence.rules.lens)}."
     )
-    return (said, *lacking, "It is no claim of profit. /scorecard holds the rest.")
+    words = "HIT%: share that moved less than IV30 said. MEANpt: IV30 less that movement, in points."
+    return (said, words, *lacking, "It is no claim of profit. /scorecard holds the rest.")
 
 
 def dual_of(row: Row) -> str | None:

@@ -175,7 +175,8 @@ def _limits(series: Sequence[FloatArray], least: float) -> tuple[float, float]:
         return 0.0, 10.0
     low, high = float(finite.min()), float(finite.max())
     spare = max(least - (high - low), 0.0) / 2 + 0.1 * (high - low)
-    return max(0.0, low - spare), high + spare
+    # No volatility lies below zero; what was stored so all the same is drawn where it lies.
+    return (low - spare if low < 0 else max(0.0, low - spare)), high + spare
 
 
 def _frame(axes: Axes, days: FloatArray, limits: tuple[float, float]) -> None:

@@ -247,7 +247,7 @@ def _said(value: object) -> str:
 
 
 def _flags(row: Row) -> tuple[str, ...]:
-    return tuple(f"- {escaped(FLAGS.get(flag, flag.replace('_', ' ')), 200)}" for flag in row.flags)
+    return tuple(f"• {escaped(FLAGS.get(flag, flag.replace('_', ' ')), 200)}" for flag in row.flags)
 
 
 def _unknowns(row: Row) -> str:

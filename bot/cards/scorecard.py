@@ -131,8 +131,9 @@ def headline(every: Group, asked: Asked) -> str:
     """The hit rate of everything in plain words, with what it is worth."""
     low, high = whole_percent(every.ci_low), whole_percent(every.ci_high)
     said = (
-        f"Of {grouped(every.n)} observations that are over, {whole_percent(every.hit_rate)} % saw less "
-        f"movement than the options charged for; {low} to {high} % at what the sample is worth."
+        f"Of {grouped(every.n)} observations (a name at a close) that are over, "
+        f"{whole_percent(every.hit_rate)} % moved less than the options charged for; 95 % interval "
+        f"{low} to {high} %."
     )
     few = f"\nA small sample: worth {_worth(every)} independent outcomes."
     return said + (few if is_small(every, asked.least) else "")
@@ -284,7 +285,7 @@ def _marks(parts: Sequence[Section], card: Scorecard, asked: Asked) -> tuple[str
     gates = any(": " in group.name for group in groups)
     said = (
         f"\\* a small sample, worth fewer than {asked.least} independent outcomes" if small else "",
-        "+ passed the gate, - failed it" if gates else "",
+        "EACH GATE: + passed it, - failed it" if gates else "",
     )
     return (f"{dotted(said)}.",) if any(said) else ()
 

@@ -131,7 +131,10 @@ def interval(group: Group) -> str:
 def points(gap: float | None, width: int = 6) -> str:
     """A gap in points of volatility, always with its sign."""
     number = known(gap)
-    return NOT_APPLICABLE if number is None else signed(100.0 * number, 2, width)
+    if number is None:
+        return NOT_APPLICABLE
+    # `signed` keeps a column for a plus; a minus stands in the number itself.
+    return signed(100.0 * number, 2, width + (number < 0))
 
 
 def points_text(gap: float | None) -> str:

@@ -157,6 +157,7 @@ class Clock:
         await self._posts()
         await self._alerts()
         await self._notes()
+        await self.conductor.settled()
 
     async def paused(self) -> bool:
         """Whether the owner has stopped runs and posts."""

@@ -98,6 +98,10 @@ class Conductor:
             async with self._noting:
                 await self._delivery.notes.deliver()
 
+    async def settled(self) -> None:
+        """Wait for the outcomes of the markets that were taken."""
+        await self._service.settling.done()
+
     async def plan(self) -> None:
         """Enter what has come due since the last look."""
         now = self._now()
@@ -185,7 +189,11 @@ class Conductor:
         return await self._current(run)
 
     async def _look_up(self, run: LedgerRun) -> LedgerRun:
-        """A weekly run measures nothing: it stands on the newest official close up to its session."""
+        """A weekly run measures nothing: it stands on the newest official close up to its session.
+
+        What that close settles is part of it, also where it was computed only a moment ago.
+        """
+        await self.settled()
         now = self._now()
         if await asyncio.to_thread(lambda: self.ledger.compute(run.key, now)) is None:
             return run

@@ -103,19 +103,20 @@ def name_days(
         name=name,
         iv30=iv30,
         realized=realized,
-        signal=_codes(own.signal, SIGNALS),
-        regime=_codes(table["regime"].to_numpy(dtype=object), REGIMES),
-        zone=_codes(table["zone"].to_numpy(dtype=object), ZONES),
-        dual=_dual(own.verdicts),
+        signal=codes_of(own.signal, SIGNALS),
+        regime=codes_of(table["regime"].to_numpy(dtype=object), REGIMES),
+        zone=codes_of(table["zone"].to_numpy(dtype=object), ZONES),
+        dual=dual_of(passes, known),
         passes=passes,
         known=known,
-        listed=_listed(own.verdicts, measured),
-        listed_quarterly=_listed(by_lens["quarterly"], measured),
-        listed_yearly=_listed(by_lens["yearly"], measured),
+        listed=listed_of(own.verdicts.passed, measured),
+        listed_quarterly=listed_of(by_lens["quarterly"].passed, measured),
+        listed_yearly=listed_of(by_lens["yearly"].passed, measured),
     )
 
 
-def _codes(words: npt.NDArray[np.object_], known: Sequence[str]) -> CodeArray:
+def codes_of(words: npt.NDArray[np.object_], known: Sequence[str]) -> CodeArray:
+    """The place of each word among the known ones, (rows,); NONE for any other and for None."""
     codes: CodeArray = pd.Categorical(words, categories=list(known)).codes.astype(np.uint8)
     return codes  # -1, what is not known, has become NONE
 
@@ -130,14 +131,15 @@ def _bits(verdicts: Verdicts) -> tuple[BitArray, BitArray]:
     return passes, known
 
 
-def _dual(verdicts: Verdicts) -> CodeArray:
-    place = {spec.name: row for row, spec in enumerate(verdicts.specs)}
-    structural, tactical = (verdicts.state[place[name]] for name in ("structural", "tactical"))
-    unknown = (structural == State.UNKNOWN) | (tactical == State.UNKNOWN)
-    code = 2 * (structural != State.PASS) + (tactical != State.PASS)
-    return np.where(unknown, NONE, code).astype(np.uint8)
+def dual_of(passes: BitArray, known: BitArray) -> CodeArray:
+    """Codes into DUAL, (rows,), from the bits of NameDays; NONE where a premium gate was not known."""
+    structural, tactical = (np.uint16(1 << GATE_NAMES.index(name)) for name in ("structural", "tactical"))
+    both = structural | tactical
+    code = 2 * ((passes & structural) == 0) + ((passes & tactical) == 0)
+    return np.where((known & both) == both, code, NONE).astype(np.uint8)
 
 
-def _listed(verdicts: Verdicts, measured: npt.NDArray[np.bool_]) -> StateArray:
-    found = np.where(verdicts.passed, LISTED, NOT_LISTED)
+def listed_of(passed: npt.NDArray[np.bool_], measured: npt.NDArray[np.bool_]) -> StateArray:
+    """LISTED, NOT_LISTED or NOT_MEASURED, (rows,): whom no gate kept out, of those that have an IV30."""
+    found = np.where(passed, LISTED, NOT_LISTED)
     return np.where(measured, found, NOT_MEASURED).astype(np.int8)

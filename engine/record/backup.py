@@ -190,7 +190,11 @@ def _known(database: Path, known: Mapping[str, frozenset[str]] | None) -> dict[s
             closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as db,
         ):
             present = _steps(db)
-    return present | {"record": known_steps()} | dict(known or {})
+    own = {"record": known_steps()}
+    if present.get("record") != own["record"]:
+        # An old backup that was put back and not opened since does not tell what this version knows.
+        present = {}
+    return present | own | dict(known or {})
 
 
 def _refuse_newer(

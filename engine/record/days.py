@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,25 +17,28 @@ from sqlite_utils import Database
 
 from engine.arrays import BoolArray, FloatArray, IntArray
 from engine.market.sessions import sessions_between
-from engine.proof.days import NameDays, Seen, name_days
+from engine.proof.days import BitArray, NameDays, StateArray, codes_of, dual_of, listed_of
 from engine.proof.lenses import under
-from engine.record.packed import LAYOUT, pack
-from engine.record.rows import quoted
-from engine.rules import Rules
+from engine.record.packed import LAYOUT, MEASURED, pack
+from engine.record.rows import gate_bits, quoted
+from engine.rules import Lens, Rules
 from engine.screen.gates import judge
 from engine.screen.lens import under_lens
-from engine.screen.score import signals
+from engine.screen.premium import REGIMES, ZONES
+from engine.screen.score import SIGNALS
 
 _TEXTS = ("symbol", "asset_class", "regime", "zone", "missing_reason")
 _NUMBERS = (
     *("spot", "iv30", "vrp_structural", "vrp_tactical", "structural_252", "tactical_20", "momentum"),
     *("iv_percentile", "atm_volume", "atm_open_interest", "slippage", "liquidity_rating", "earnings_days"),
 )
-"""Metrics that gates, lens and signals read."""
+"""Metrics that gates and lens read."""
+_SAID = ("signal", "passed", "gates", "tags")
+"""What was stored of the verdicts under the run's own lens."""
 _OF_RUNS = "WHERE run_id IN (SELECT value FROM json_each(?))"
 _ROWS = (
-    f"SELECT run_id, {quoted((*_TEXTS, *_NUMBERS))} FROM observations {_OF_RUNS}"  # noqa: S608
-    " ORDER BY run_id, symbol"
+    f"SELECT run_id, {quoted((*_TEXTS, *_NUMBERS, *_SAID))} FROM observations"  # noqa: S608
+    f" JOIN verdicts USING (run_id, symbol) {_OF_RUNS} ORDER BY run_id, symbol"
 )
 _SETTLED = f"SELECT run_id, symbol, realized FROM outcomes {_OF_RUNS}"  # noqa: S608
 
@@ -47,7 +50,7 @@ class Close:
     waiting, settled   measured names without an outcome yet, and with one
     lost               names that will never have one, by reason
     sessions           over how many sessions its outcomes are measured; None as long as it is not packed
-    as_judged          whether it is judged by the very rules of its day
+    as_judged          whether the rules of its day, which any other lens is judged by, were stored whole
     """
 
     run_id: int
@@ -118,7 +121,7 @@ def closes_of(db: Database, realm: str, rules: Rules) -> list[Close]:
 
 
 def bodies_of(db: Database, closes: Sequence[Close], rules: Rules) -> dict[int, tuple[bytes, bool]]:
-    """Closes in columns by run, and whether each is judged by the very rules of its day.
+    """Closes in columns by run, and whether the rules of its day were stored whole.
 
     As they were packed (engine.record.packed), or from the stored rows (stored_bodies).
     """
@@ -136,43 +139,72 @@ def body_of(db: Database, close: Close, rules: Rules) -> tuple[bytes, bool]:
 
 
 def stored_bodies(db: Database, closes: Sequence[Close], rules: Rules) -> dict[int, tuple[bytes, bool]]:
-    """Stored closes in columns by run, each judged by the rules of its day; whether those were stored whole.
+    """Stored closes in columns by run, and whether the rules of its day were stored whole.
 
-    What the stored rules lack, because an older version wrote them, is taken from today's. The run's own
-    verdicts are not read: the same rules over the same metrics give the same. Both lenses are judged anew.
-    A name that could not be measured (missing_reason) has no observation, whatever its quotes said.
+    Gates, list and signal under the run's own lens are those that were stored on its day; nothing is judged
+    again. Which names another lens would have listed was not stored: that alone is judged, from the stored
+    metrics by the rules of that day. What those lack, because an older version wrote them, is taken from
+    today's. A name that could not be measured (missing_reason) has no observation, whatever its quotes said.
     Outcomes that are settled already stand in `realized`.
     """
     bodies: dict[int, tuple[bytes, bool]] = {}
     for rules_hash, group in groupby(closes, key=lambda close: close.rules_hash):
         found = db.execute("SELECT body FROM rules WHERE hash = ?", (rules_hash,)).fetchone()
         then, whole = rules_then(str(found[0]) if found else "{}", rules_hash, rules)
-        bodies |= {run: (body, whole) for run, body in _judged(db, list(group), then).items()}
+        bodies |= {run: (body, whole) for run, body in _packed(db, list(group), then).items()}
     return bodies
 
 
-def _judged(db: Database, closes: Sequence[Close], rules: Rules) -> dict[int, bytes]:
-    """Closes judged together: a table of many names costs little more than one of few."""
+def _packed(db: Database, closes: Sequence[Close], rules: Rules) -> dict[int, bytes]:
+    """Closes taken together: a table of many names costs little more than one of few."""
     runs = json.dumps([close.run_id for close in closes])
     table = _table(db, runs)
     run, symbols = table["run_id"].to_numpy(dtype=np.int64), table["symbol"].to_numpy(dtype=object)
-    seen = under_lens(table, rules)
-    both: tuple[Literal["quarterly", "yearly"], ...] = ("quarterly", "yearly")
     quoted = table["iv30"].to_numpy(dtype=np.float64)
-    counted = seen.assign(iv30=np.where(table["missing_reason"].isna().to_numpy(), quoted, np.nan))
-    days = name_days(
-        symbols.tolist(),
-        np.zeros(len(table), dtype="datetime64[D]"),  # packed without it: the date stands with the run
-        np.arange(len(table)),
-        _realized(db, runs, run, symbols),
-        Seen(counted, judge(seen, rules), signals(seen, rules)),
-        {lens: judge(under_lens(table, under(rules, lens)), under(rules, lens)) for lens in both},
+    iv30 = np.where(table["missing_reason"].isna().to_numpy(), quoted, np.nan)
+    passes, known = _said(table)
+    listed = _listed(table, rules, np.isfinite(iv30))
+    days = NameDays(
+        symbols=tuple(symbols.tolist()),
+        session=np.zeros(len(table), dtype="datetime64[D]"),  # not packed: the date stands with the run
+        name=np.arange(len(table)),
+        iv30=iv30,
+        realized=_realized(db, runs, run, symbols),
+        signal=codes_of(table["signal"].to_numpy(dtype=object), SIGNALS),
+        regime=codes_of(table["regime"].to_numpy(dtype=object), REGIMES),
+        zone=codes_of(table["zone"].to_numpy(dtype=object), ZONES),
+        dual=dual_of(passes, known),
+        passes=passes,
+        known=known,
+        listed=listed[rules.lens],
+        listed_quarterly=listed["quarterly"],
+        listed_yearly=listed["yearly"],
     )
     bodies = {}
     for close in closes:
         rows = slice(*np.searchsorted(run, (close.run_id, close.run_id + 1)).tolist())
         bodies[close.run_id] = pack(replace(days.rows(rows), symbols=days.symbols[rows]), quoted[rows])
     return bodies
+
+
+def _said(table: pd.DataFrame) -> tuple[BitArray, BitArray]:
+    """Bits of the gates that passed and of those that were known, as stored, (rows,) each."""
+    pairs = list(map(gate_bits, table["gates"].tolist(), table["tags"].tolist()))
+    said = np.array(pairs, dtype=np.uint16).reshape(len(table), 2)
+    # Whether a name was an observation does not hang on how a version called that gate.
+    measured = table["missing_reason"].isna().to_numpy()
+    return np.where(measured, said[:, 0] | np.uint16(MEASURED), said[:, 0]), said[:, 1]
+
+
+def _listed(table: pd.DataFrame, rules: Rules, measured: BoolArray) -> dict[Lens, StateArray]:
+    """Who was listed: under the rules' lens as stored, under each other one as the rules would have it."""
+    lists = {rules.lens: listed_of(table["passed"].to_numpy(dtype=bool), measured)}
+    both: tuple[Lens, ...] = ("quarterly", "yearly")
+    for lens in both:
+        if lens != rules.lens:
+            other = under(rules, lens)
+            lists[lens] = listed_of(judge(under_lens(table, other), other).passed, measured)
+    return lists
 
 
 def rules_then(body: str, rules_hash: str, today: Rules) -> tuple[Rules, bool]:
@@ -199,10 +231,10 @@ def _filled(base: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any
 
 
 def _table(db: Database, runs: str) -> pd.DataFrame:
-    """The names of runs (a JSON list) by run and ticker, with what judging them takes."""
+    """The names of runs (a JSON list) by run and ticker: what was said of them, and what judging takes."""
     records = db.execute(_ROWS, (runs,)).fetchall()
     kinds: dict[str, Any] = {"run_id": np.int64, **dict.fromkeys(_TEXTS, object)}
-    kinds |= dict.fromkeys(_NUMBERS, np.float64)
+    kinds |= {**dict.fromkeys(_NUMBERS, np.float64), **dict.fromkeys(_SAID, object)}
     parts = zip(*records, strict=True) if records else ((),) * len(kinds)
     columns: dict[str, Any] = {
         name: np.array(values, dtype=kind) for (name, kind), values in zip(kinds.items(), parts, strict=True)

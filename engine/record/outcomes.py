@@ -53,11 +53,6 @@ class Settled:
     outcomes: int = 0
     lost: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def news(self) -> bool:
-        """Whether a scorecard may look different now."""
-        return bool(self.packed or self.outcomes or self.lost)
-
 
 @dataclass(frozen=True, slots=True)
 class _Held:

@@ -19,7 +19,7 @@ from engine.screen.premium import REGIMES, ZONES
 from engine.screen.score import SIGNALS
 
 _WORDS = (SIGNALS, REGIMES, ZONES, DUAL, GATE_NAMES)
-LAYOUT = f"1-{zlib.crc32(json.dumps(_WORDS).encode()):08x}"
+LAYOUT = f"2-{zlib.crc32(json.dumps(_WORDS).encode()):08x}"
 """What packed columns mean; a body of another layout is made again from the stored rows."""
 
 _HEAD = struct.Struct("<II")
@@ -37,7 +37,8 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("listed_quarterly", "i1"),
     ("listed_yearly", "i1"),
 )
-_MEASURED = 1 << GATE_NAMES.index("data")
+MEASURED = 1 << GATE_NAMES.index("data")
+"""The bit of `passes` that tells an observation from a quote that did not count on its day."""
 
 
 def pack(days: NameDays, quoted: FloatArray) -> bytes:
@@ -60,7 +61,7 @@ def unpack(body: bytes, session: date) -> NameDays:
     for name, kind in _COLUMNS:
         arrays[name] = np.frombuffer(body, dtype=kind, count=count, offset=place)
         place += arrays[name].nbytes
-    arrays["iv30"] = np.where(arrays["passes"] & _MEASURED, arrays["iv30"], np.nan)
+    arrays["iv30"] = np.where(arrays["passes"] & MEASURED, arrays["iv30"], np.nan)
     return NameDays(
         symbols=_symbols(body[_HEAD.size : _HEAD.size + length]),
         session=np.full(count, np.datetime64(session, "D")),

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from engine.screen.gates import GATE_NAMES
 from engine.screen.glossary import METRICS
 from engine.screen.result import Coverage, Gate, GateState, Row, Run, Screen
 
@@ -48,6 +49,12 @@ RUN_COLUMNS = (
 
 _STATE_LETTERS: dict[GateState, str] = {"pass": "p", "fail": "f", "unknown": "u"}
 _LETTER_STATES: dict[str, GateState] = {letter: state for state, letter in _STATE_LETTERS.items()}
+_NO_BITS = (0, 0)
+_BITS = {
+    (name, letter): (bit if letter == "p" else 0, bit)
+    for name, bit in ((name, 1 << place) for place, name in enumerate(GATE_NAMES))
+    for letter in "pf"
+}
 _metrics_of = itemgetter(*METRIC_COLUMNS)
 _text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -221,6 +228,20 @@ def row_of(record: Sequence[Any]) -> Row:
         tags=_gates(record[-1]),
         values=values,
     )
+
+
+def gate_bits(gates: str, tags: str) -> tuple[int, int]:
+    """What the stored gates and tags of a name said: bit k, that GATE_NAMES[k] passed / was known.
+
+    A gate this version no longer has is passed over. For thousands of names at once: no Gate is made.
+    """
+    passes = known = 0
+    for text in (gates, tags):
+        for verdict in json.loads(text):
+            passed, judged = _BITS.get((verdict[0], verdict[1]), _NO_BITS)
+            passes |= passed
+            known |= judged
+    return passes, known
 
 
 def _gates(text: str) -> tuple[Gate, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -12,6 +13,7 @@ import numpy as np
 from sqlite_utils import Database
 
 from engine import __version__
+from engine.errors import StoreError
 from engine.market.sessions import sessions_between
 from engine.panel import Panel
 from engine.proof.days import NameDays
@@ -65,8 +67,9 @@ def stored_scorecard(
 
     `sessions` is the number of last settled sessions it counts, None for all; `by` as in Scorer. Each close
     is judged by the rules of its day. `waiting` and `lost` are those of the sessions counted and of the newer
-    ones. The card is kept until something changes, so that the same question is answered at once the next
-    time. Raises ValueError for fewer than one session, StoreError when the file cannot be used.
+    ones. The card is kept until something changes, where the disk takes it, so that the same question is
+    answered at once the next time. Raises ValueError for fewer than one session, StoreError when the file
+    cannot be read.
     """
     if sessions is not None and sessions < 1:
         raise ValueError("a scorecard counts at least one session")
@@ -76,7 +79,8 @@ def stored_scorecard(
         series = _series(db, realm, rules) if card is None else None
     if series is not None:
         card = _count(store, series, [(counted, sessions)])[0]
-        _keep(store, series, [(counted, sessions, card)])
+        with suppress(StoreError):  # a full disk keeps nothing; the answer is there all the same
+            _keep(store, series, [(counted, sessions, card)])
     assert card is not None
     return _only(card, by)
 
@@ -89,18 +93,21 @@ def evidence(store: Store, realm: Realm, rules: Rules) -> Scorecard:
 def keep_up(store: Store, panel: Panel, realm: Realm, rules: Rules) -> Settled:
     """Settle what is due by a new close, and have the usual scorecards ready. Raises StoreError."""
     found = settle(store, panel, realm, rules)
-    if found.news:
-        refresh(store, realm, rules)
+    refresh(store, realm, rules)
     return found
 
 
 def refresh(store: Store, realm: Realm, rules: Rules) -> None:
-    """Count every window anew, all of them in one pass over the closes. Raises StoreError."""
+    """Count every window anew, all of them in one pass over the closes; nothing where all of them stand.
+
+    Those that a process was killed over are counted by the next. Raises StoreError.
+    """
+    wanted = [(by, sessions) for by in _COUNTED for sessions in WINDOWS.values()]
     with store.reading() as db:
         series = _series(db, realm, rules)
-    if not series.settled:
-        return
-    wanted = [(by, sessions) for by in _COUNTED for sessions in WINDOWS.values()]
+        keys = [_key(realm, rules, *asked) for asked in wanted]
+        if not series.settled or all(_stands(db, key, series.version) for key in keys):
+            return
     cards = _count(store, series, wanted)
     _keep(store, series, [(*asked, card) for asked, card in zip(wanted, cards, strict=True)])
 
@@ -109,6 +116,13 @@ def held(store: Store, realm: Realm, rules: Rules) -> bool:
     """Whether the record holds an official close that a scorecard would count. Raises StoreError."""
     with store.reading() as db:
         return bool(closes_of(db, realm, rules))
+
+
+def last_close(store: Store, realm: Realm, rules: Rules) -> date | None:
+    """The newest session with an official close that a scorecard would count. Raises StoreError."""
+    with store.reading() as db:
+        closes = closes_of(db, realm, rules)
+    return closes[-1].session if closes else None
 
 
 def first_settlement(store: Store, realm: Realm, rules: Rules) -> date | None:
@@ -199,6 +213,11 @@ def _result(scorer: Scorer, series: _Series, window: Sequence[Close], sessions: 
 
 
 # --- keeping -------------------------------------------------------------------------------------
+
+
+def _stands(db: Database, key: str, version: str) -> bool:
+    """Whether a card is kept and nothing has changed since."""
+    return db.execute("SELECT version FROM scorecards WHERE key = ?", (key,)).fetchone() == (version,)
 
 
 def _kept(db: Database, key: str, version: str) -> Scorecard | None:

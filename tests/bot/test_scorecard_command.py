@@ -76,7 +76,7 @@ async def test_the_scorecard_is_public_and_says_what_it_is_worth(world: World) -
     assert not answer.ephemeral
     text = text_of(answer)
     assert "SIMULATED · Scorecard · all time" in text
-    assert "observations that are over, " in text
+    assert "observations (a name at a close) that are over, " in text
     assert "A small sample: worth" in text
     for group in ("both gates*", "struct. only*", "neither*", "listed*", "RICH*", "universe*", "SPY*"):
         assert group in text
@@ -133,12 +133,12 @@ async def test_before_the_first_outcome_it_says_when_that_comes(
         assert "observations wait for theirs." in text
         why = text_of(await world.ask("why", symbol="KO"))
         assert "Own record" not in why
-        assert "its own record" not in why
+        assert "outcomes on record" not in why
 
 
 async def test_why_counts_what_is_too_little_to_be_quoted(world: World) -> None:
     text = text_of(await world.ask("why", symbol="KO"))
-    assert "Not enough of its own record yet: " in text
+    assert "Too few outcomes on record to quote: " in text
     assert "of 30" in text
     assert "Own record" not in text
 
@@ -148,7 +148,7 @@ async def test_why_and_method_quote_the_scorecards_own_figures(lenient: World) -
     universe = rows["baseline universe"]
     said = f"the universe: hit {100 * float(universe['hit_rate']):.0f} %"
     why = text_of(await lenient.ask("why", symbol="KO"))
-    assert f"**Own record**, SIMULATED, 21 sessions on; {said}" in why
+    assert f"**Own record**, SIMULATED, 21 sessions on (hit: moved less than IV30 said); {said}" in why
     assert "signal " in why
     method = text_of(await lenient.ask("method", metric="Zone"))
     zone = rows["group normal"]
@@ -167,7 +167,7 @@ async def test_a_record_that_cannot_be_read_keeps_no_answer_back(world: World, d
     file.close()
     text = text_of(await world.ask("why", symbol="KO"))
     assert "tactical" in text
-    assert "its own record" not in text
+    assert "outcomes on record" not in text
 
 
 async def test_figures_that_take_too_long_are_left_out_and_there_the_next_time(make_bot: MakeBot) -> None:

@@ -29,7 +29,10 @@ def main() -> int:
         tally = asyncio.run(in_worlds(folder, given.kills, given.seed, given.workers))
     tally.show(Console(width=140))
     seconds = time.monotonic() - began
-    about = f"seed {given.seed}, {len(tally.rounds)} rounds, {tally.ended} processes ended by themselves"
+    about = (
+        f"seed {given.seed}, {len(tally.rounds)} rounds, {tally.weekly} kills of a weekly post,"
+        f" {tally.ended} processes ended by themselves"
+    )
     sys.stdout.write(f"{about}, {seconds:.0f} s\n{tally.last_line}\n")
     return 1 if any(tally.wrong()) else 0
 

@@ -34,7 +34,9 @@ MOST_RUNS = 6
 STILL = 1.5
 """Seconds without a request; discord.py waits one after a 500."""
 LONG_STILL = 6.0
-"""Seconds without a request that are no mere start of a process."""
+"""Seconds without a request that are no mere pause of a process at work, on a machine that is not busy."""
+PAUSES = 3
+"""A pause at work is shorter than so many starts of a process, however busy the machine."""
 LARGEST_ROUND = 7
 """Kills, so that many runs are met and not a few many times."""
 
@@ -82,6 +84,10 @@ class Campaign:
         self._lives: list[Life] = []
         self._requests = (0, 0)
         self._still_since = 0.0
+        self._before_start: int | None = None
+        """Requests until the process that is to act was started; None once it has made one itself."""
+        self._started_at = 0.0
+        self._start_took = 0.0
 
     async def run(self, runs: Iterable[PlannedRun]) -> None:
         """Rounds until all kills are spent or one came to no end: its posts might turn up in the next."""
@@ -163,14 +169,17 @@ class Campaign:
 
         While a post is on its way it has a next try set, too.
         """
-        requests = self.world.begun.total(), len(self.world.seen)
+        requests, now = (self.world.begun.total(), len(self.world.seen)), time.monotonic()
+        if self._before_start is not None and requests[0] > self._before_start:
+            self._before_start, self._start_took = None, now - self._started_at
         if requests != self._requests:
-            self._requests, self._still_since = requests, time.monotonic()
-        if not view.under_way or not self.world.quiet:
+            self._requests, self._still_since = requests, now
+        if self._before_start is not None or not view.under_way or not self.world.quiet:
             return False
         waits = view.waits_until
         rests = waits is not None and waits > self.world.clock.now() + IDLE
-        return time.monotonic() > self._still_since + (STILL if rests else LONG_STILL)
+        long = max(LONG_STILL, PAUSES * self._start_took)
+        return now > self._still_since + (STILL if rests else long)
 
     async def _kill(self, course: Course) -> View:
         """End the process that acts; what the ledger says afterwards."""
@@ -179,6 +188,7 @@ class Campaign:
         counts = self._budget.take()
         await (victim.kill() if counts else victim.stop())
         self._lives.remove(victim)
+        self._wait_for_first_request()
         view = self._view(course)
         if counts and view.under_way:
             waiting = view.waiting([each.id for each in self.place.channels])
@@ -209,8 +219,13 @@ class Campaign:
         if view.waits_until is not None:
             clock.set(max(clock.now(), view.waits_until))
 
+    def _wait_for_first_request(self) -> None:
+        """Of a process that starts, or of one that stood by and takes over."""
+        self._before_start = self.world.begun.total()
+        self._started_at = self._still_since = time.monotonic()
+
     async def _start(self) -> None:
-        self._still_since = time.monotonic()
+        self._wait_for_first_request()
         for _ in range(2 if self._chance.two() else 1):
             self._lives.append(await self.place.start(self.world.clock.now()))
 

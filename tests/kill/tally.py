@@ -70,6 +70,12 @@ class Tally:
         return sum(len(each.kills) for each in self.rounds)
 
     @property
+    def weekly(self) -> int:
+        """Kills while a channel waited for the scorecard of the week."""
+        kills = (kill for each in self.rounds for kill in each.kills)
+        return sum(any(key.endswith("/weekly") for key, _ in kill.waiting) for kill in kills)
+
+    @property
     def lost(self) -> int:
         return sum(not heads for each in self.rounds for heads in each.got.values())
 

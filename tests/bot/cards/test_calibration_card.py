@@ -110,3 +110,13 @@ def test_names_of_a_source_are_harmless() -> None:
     assert "\\*\\*A\\*\\*" in shown(card)
     rows = list(csv.DictReader(io.StringIO(card.files[0].data.decode())))
     assert {line["symbol"] for line in rows} >= {"'=cmd()", "'@everyone"}
+
+
+def test_no_line_is_made_a_list_that_swallows_those_after_it() -> None:
+    view = a_view()
+    note = calibration_note(view)
+    assert view.found.fired
+    assert note is not None
+    for card in (calibration_card(view), note):
+        assert any(line.startswith("• ") for line in card.details)
+        assert not any(line.startswith(("- ", "* ", "+ ")) for line in card.details)

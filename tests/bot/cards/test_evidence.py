@@ -31,19 +31,19 @@ def said(row: object, evidence: Evidence | None, run: object | None = None) -> s
 
 def test_why_quotes_zone_gates_and_signal_against_the_universe(known: Evidence) -> None:
     text = said(ROW, known)
-    assert "**Own record**, 21 sessions on; the universe: hit 71 %, mean +2.13 points" in text
-    assert "- names in mild expansion: hit 61 % (52 to 69, effective n 118), mean -0.40 points" in text
+    assert "**Own record**, 21 sessions on (hit: moved less than IV30 said); the universe: hit 71 %, mean +2.13 points" in text
+    assert "• names in mild expansion: hit 61 % (52 to 69, effective n 118), mean -0.40 points" in text
     assert (
-        "- names that pass both premium gates: hit 78 % (66 to 86, effective n 64), mean -0.40 points" in text
+        "• names that pass both premium gates: hit 78 % (66 to 86, effective n 64), mean -0.40 points" in text
     )
-    assert "- signal RICH: hit 61 % (52 to 69, effective n 118), mean -0.40 points" in text
+    assert "• signal RICH: hit 61 % (52 to 69, effective n 118), mean -0.40 points" in text
     assert "Not enough" not in text
 
 
 def test_a_small_sample_is_counted_and_not_quoted(rules: Rules) -> None:
     text = said(ROW, Evidence(a_scorecard(), rules, False))
     assert (
-        "Not enough of its own record yet: names that pass both premium gates 12 of 30 (effective n)." in text
+        "Too few outcomes on record to quote: names that pass both premium gates 12 of 30 (effective n)." in text
     )
     assert "hit 50 %" not in text
     almost = a_scorecard({"both gates": a_group("both gates", 99, 29.99)})
@@ -91,9 +91,9 @@ def test_which_of_the_premium_gates_a_name_passes(structural: str, tactical: str
 
 def test_a_rejected_name_is_quoted_with_its_own_group(known: Evidence) -> None:
     text = said(a_miss("KO"), known)
-    assert "- names in the normal zone: hit" in text
-    assert "- names that pass the structural gate only: hit" in text
-    assert "- signal FAIR: hit" in text
+    assert "• names in the normal zone: hit" in text
+    assert "• names that pass the structural gate only: hit" in text
+    assert "• signal FAIR: hit" in text
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ def test_method_counts_what_does_not_suffice_and_leaves_it_out(rules: Rules) -> 
     assert "both gates" not in card.table
     assert "tactical only" in card.table
     text = "\n".join(card.details)
-    assert "Not enough of its own record yet: both gates 12 of 30 (effective n)." in text
+    assert "Too few outcomes on record to quote: both gates 12 of 30 (effective n)." in text
     strict = rules.model_copy(update={"proof": rules.proof.model_copy(update={"evidence_least_n": 119})})
     regime = method_card("Regime", Evidence(a_scorecard(), strict, False))
     assert regime.table == ""
     assert regime.details[-1] == (
-        "Not enough of its own record yet: COILED 118 of 119, EXPANDING 118 of 119, NORMAL 118 of 119 "
+        "Too few outcomes on record to quote: COILED 118 of 119, EXPANDING 118 of 119, NORMAL 118 of 119 "
         "(effective n)."
     )
 

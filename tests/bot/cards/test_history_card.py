@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -191,6 +191,7 @@ closes = st.lists(st.tuples(st.booleans(), values, values, values, st.booleans()
 
 @settings(max_examples=25, deadline=None)
 @given(closes, st.integers(1, 30), st.text(max_size=40))
+@example([(False, None, -1.0, None, False)], 1, "")
 def test_no_record_breaks_card_or_picture(
     found: list[tuple[bool, float | None, float | None, float | None, bool]], step: int, text: str
 ) -> None:

@@ -139,7 +139,7 @@ def test_everything_a_seller_asks_about_is_there():
         "2026-06-19 (51 d) · strike 70.00 at spot 69.10 · slippage 3.1 %",
         "78 of 100 · 85 % of its weights known · lowered by volatility trap",
         "IV30 interpolated · expiries in 23 and 51 days · quotes leave 0.4 points open",
-        f"- {FLAGS['wide_quotes']}",
+        f"• {FLAGS['wide_quotes']}",
         "recorded ndx100 · lens quarterly, profile balanced",
     ):
         assert fact in text

@@ -16,6 +16,7 @@ from bot.cards.card import TABLE_WIDTH, Card
 from bot.cards.drawing import SIMULATED_COLOUR
 from bot.cards.embed import to_message
 from bot.cards.scorecard import Asked, Stored, scorecard_card
+from bot.cards.scorecard_table import points
 from bot.cards.scorecard_weekly import Call, Week, weekly_card
 from bot.cards.table import numbers
 from engine.proof.result import BYS, Scorecard, Whipsaw
@@ -42,11 +43,16 @@ def test_the_headline_is_plain_words_with_what_the_sample_is_worth(rules: Rules)
     card = drawn(rules)
     assert card.title == "SIMULATED · Scorecard · all time"
     assert card.headline == (
-        "Of 12,340 observations that are over, 71 % saw less movement than the options charged for; "
-        "66 to 76 % at what the sample is worth."
+        "Of 12,340 observations (a name at a close) that are over, 71 % moved less than the options "
+        "charged for; 95 % interval 66 to 76 %."
     )
     small = drawn(rules, a_scorecard(groups=(replace(EVERYTHING, effective_n=7.7),)))
     assert small.headline.endswith("A small sample: worth 7 independent outcomes.")
+
+
+def test_a_loss_keeps_the_decimals_a_gain_has() -> None:
+    assert (points(-0.1232), points(0.1232), points(-0.4)) == ("-12.32", "+12.32", "-40.00")
+    assert [len(points(gap)) for gap in (-1.2345, 1.2345)] == [6, 6]
 
 
 def test_groups_stand_over_both_baselines(rules: Rules) -> None:
@@ -130,7 +136,7 @@ def test_every_gate_passed_and_failed(rules: Rules) -> None:
     card = drawn(rules, by="gate")
     assert line(card, "+ dead legs").split() == ["+", "dead", "legs", "842", "61", "52-69", "-0.40"]
     assert "data" not in card.table
-    assert any("+ passed the gate, - failed it" in each for each in card.details)
+    assert any("EACH GATE: + passed it, - failed it" in each for each in card.details)
 
 
 def test_names_are_ranked_and_those_with_a_sample_named(rules: Rules) -> None:
@@ -283,7 +289,7 @@ def test_the_weekly_post_leads_with_what_was_settled(rules: Rules) -> None:
         "**Best** AMD +16.60 points, judged Mon 1 Dec 2025, listed.",
         "**Worst** AAPL -23.80 points, judged Tue 2 Dec 2025, not listed.",
     )
-    assert card.sentence.startswith("Of 12,340 observations that are over, 71 %")
+    assert card.sentence.startswith("Of 12,340 observations (a name at a close) that are over, 71 %")
     assert line(card, "both gates*")
     assert line(card, "SPY*")
     assert any("**Whipsaw**" in each for each in card.details)

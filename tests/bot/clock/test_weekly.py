@@ -110,6 +110,22 @@ async def test_a_bot_that_was_away_is_late_or_says_that_it_was(
     assert len(street.posts()) == 1
 
 
+async def test_a_scorecard_waits_for_what_the_close_before_it_settles(street: Street, clocked: Any) -> None:
+    """Both are computed within a second when the bot comes back on a Saturday."""
+    street.set_up(street.world.guild, street.world.channel, runs=WEEKLY)
+    seen = (
+        "CREATE TRIGGER seen AFTER UPDATE OF state ON planned_runs"
+        " WHEN new.kind = 'weekly' AND new.state = 'computed'"
+        " BEGIN INSERT INTO settings SELECT 'settled by then', count(*) FROM outcome_days; END"
+    )
+    street.bot.service.store.write(lambda db: db.execute(seen))
+    await street.away_until(SATURDAY)
+    await street.restart(clocked())
+    assert states(street)["2026-01-02/close"] == "done"
+    assert len(street.posts()) == 1
+    assert street.bot.service.store.get_setting("settled by then") == "2"
+
+
 async def test_an_empty_record_is_waited_for_while_its_first_close_is_under_way(
     clocked: Any, clock: Clock, markets: Markets
 ) -> None:

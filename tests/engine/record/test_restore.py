@@ -250,6 +250,23 @@ def test_a_caller_that_knows_the_rooms_has_them_checked_without_a_present_file(
     restore(spoilt, tmp_path / "new.db", NOW, {"watchlists": frozenset({"m001_watchlists", "m002_later"})})
 
 
+def test_the_way_back_from_a_backup_of_an_older_version_is_open(backup: Path, database: Path) -> None:
+    """What an old file lacks, this version may know all the same."""
+    with_step(backup, "watchlists", "m001_watchlists")
+    with closing(sqlite3.connect(backup)) as db:
+        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm004_proof'")
+        db.commit()
+    for step in ("m001_watchlists", "m002_later"):
+        with closing(sqlite3.connect(database)) as db:
+            db.execute("INSERT INTO _sqlite_migrations VALUES (NULL, 'watchlists', ?, '')", (step,))
+            db.commit()
+    today = back_up(database, backup.parent, NOW + timedelta(days=1)).path
+    restore(backup, database, NOW)
+    restore(today, database, NOW)
+    with Store.open(database) as store:
+        assert store.get_setting("key") == "after"
+
+
 def test_a_database_in_use_is_no_backup(database: Path, tmp_path: Path) -> None:
     with closing(left_open(database)), pytest.raises(StoreError, match="write-ahead log beside it"):
         restore(database, tmp_path / "new.db", NOW)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -28,9 +29,10 @@ from engine.record.scorecards import (
 )
 from engine.rules import Rules, load_rules, load_universe
 from engine.screen.premium import REGIMES, ZONES
+from engine.screen.result import Gate
 from engine.screen.score import SIGNALS
 from tests.engine.record.prices import a_panel, sessions_from, walk
-from tests.engine.record.screens import DAY, RULES, a_screen, closes, sql
+from tests.engine.record.screens import DAY, RULES, a_row, a_screen, closes, sql
 
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 LAST = date(2025, 12, 30)
@@ -174,6 +176,30 @@ def test_a_window_counts_the_last_settled_sessions(settled: Store, rules: Rules,
         card_of(settled, rules, None, 0)
 
 
+def test_cards_a_process_was_killed_over_are_counted_by_the_next_close(store: Store, rules: Rules) -> None:
+    ahead = sessions_from(DAY, 30)
+    prices = {"KO": walk(1, ahead[-1], 200), "SPY": walk(2, ahead[-1], 200)}
+    screen = a_screen(*closes({"KO": 0.9, "SPY": 0.02}), session=DAY)
+    store.save(screen, RULES, official=True, realm="live")
+    settle(store, a_panel(ahead[20], prices), "live", rules)  # and the process ends here
+    assert sql(store, "SELECT count(*) FROM scorecards") == [(0,)]
+    assert keep_up(store, a_panel(ahead[20], prices), "live", rules).outcomes == 0
+    kept = sql(store, "SELECT * FROM scorecards ORDER BY key")
+    assert len(kept) == 2 * len(WINDOWS)
+    store.write(lambda db: db.execute("UPDATE scorecards SET body = x'00'"))
+    keep_up(store, a_panel(ahead[20], prices), "live", rules)
+    assert sql(store, "SELECT DISTINCT body FROM scorecards") == [(b"\0",)], "those that stand are left alone"
+
+
+def test_a_card_that_cannot_be_kept_answers_all_the_same(store: Store, rules: Rules) -> None:
+    screen = a_screen(*closes({"KO": 0.9, "SPY": 0.02}), session=DAY)
+    store.save(screen, RULES, official=True, realm="live")
+    full = "BEGIN SELECT RAISE(ABORT, 'full'); END"
+    store.write(lambda db: db.execute(f"CREATE TRIGGER full BEFORE INSERT ON scorecards {full}"))
+    assert stored_scorecard(store, "live", rules).waiting == 2
+    assert sql(store, "SELECT count(*) FROM scorecards") == [(0,)]
+
+
 def test_a_card_is_kept_until_something_changes(store: Store, rules: Rules) -> None:
     ahead = sessions_from(DAY, 30)
     prices = {"KO": walk(1, ahead[-1], 200), "SPY": walk(2, ahead[-1], 200)}
@@ -223,6 +249,37 @@ def test_each_close_is_judged_by_the_rules_of_its_day(store: Store, rules: Rules
     assert structural is not None
     assert structural.n == 0
     assert card.settings["sessions_judged_by_filled_rules"] == 0
+
+
+def test_a_call_is_the_one_that_was_stored_and_is_never_judged_again(store: Store, rules: Rules) -> None:
+    """A version that would judge otherwise changes no call: the stored words count, against the metrics."""
+    poor = {"vrp_structural": 0.5, "vrp_tactical": 0.5, "structural_252": 0.5, "tactical_20": 0.5}
+    gates = tuple(
+        Gate(name, "pass", 0.5, 0.1, 0.4, ">", False) for name in ("data", "structural", "tactical")
+    )
+    gates += (Gate("a gate of old", "fail", 1.0, 2.0, -1.0, ">", True),)
+    row = a_row("KO", iv30=0.9, **poor)
+    rows = [
+        replace(row, signal="RICH", passed=True, gates=gates),
+        replace(row, symbol="SPY", signal=None, passed=False, gates=gates[:2]),
+    ]
+    store.save(a_screen(*rows), RULES, official=True, realm="live")
+    ahead = sessions_from(DAY, 21)
+    prices = {"KO": walk(1, ahead[-1], 200), "SPY": walk(2, ahead[-1], 200)}
+    settle(store, a_panel(ahead[20], prices), "live", rules)
+    card = evidence(store, "live", rules)
+    counted = {group.name: group.n for group in card.groups if group.n}
+    assert counted == {
+        "all": 2,
+        "RICH": 1,
+        "both gates": 1,
+        "listed": 1,
+        "not listed": 1,
+        "data: pass": 2,
+        "structural: pass": 2,
+        "tactical: pass": 1,
+        "earnings: fail": 2,
+    }
 
 
 def test_rules_that_cannot_be_read_any_more_are_todays_and_counted(store: Store, rules: Rules) -> None:

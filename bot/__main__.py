@@ -8,18 +8,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from typing import TYPE_CHECKING
 
-import aiohttp
-import discord
 import structlog
 
-from bot.app import VarianceBot, compose, use_other_discord
-from bot.clock.lease import LeaseLostError
 from bot.logs import configure
-from bot.operation.stopping import leave_in_time
 from bot.settings import TOKEN, Settings, read_settings
 from engine.environment import now_from
 from engine.errors import VarianceError
+
+if TYPE_CHECKING:
+    from bot.app import VarianceBot
 
 log = structlog.get_logger("variance.main")
 
@@ -34,6 +33,9 @@ def main() -> int:
     try:
         settings = read_settings()
         configure(settings.log_level)
+        # Two seconds of imports, which a start with bad settings does not wait for.
+        from bot.app import compose, use_other_discord
+
         bot = compose(settings, now_from(settings.clock))
     except VarianceError as error:
         return _refuse(str(error), 2)
@@ -45,6 +47,12 @@ def main() -> int:
 
 async def serve(bot: VarianceBot, settings: Settings) -> int:
     """Run until SIGTERM or SIGINT, then close cleanly; what hangs meanwhile is left behind after 9 s."""
+    import aiohttp
+    import discord
+
+    from bot.clock.lease import LeaseLostError
+    from bot.operation.stopping import leave_in_time
+
     loop = asyncio.get_running_loop()
     running = asyncio.create_task(bot.start(settings.discord_token.get_secret_value()), name="discord")
 

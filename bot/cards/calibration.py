@@ -156,7 +156,7 @@ def _lines(view: CalibrationView) -> Iterable[str]:
         numbers = (words.counted(value, _number) for value in (each.structural, each.candidates))
         passing = "structural {}, every gate {}".format(*numbers)
         yield (
-            f"What if {name}: {passing} ({escaped(words.what_if_words(each, _number), _LINE)}); "
+            f"**What if {name}:** {passing} ({escaped(words.what_if_words(each, _number), _LINE)}); "
             f"{escaped(words.changed_words(each), _LINE)}"
         )
     if left := words.missing_words(c):

@@ -85,7 +85,7 @@ def scorecard_card(card: Scorecard, asked: Asked, stored: Stored) -> Card:
         headline=headline(every, asked),
         table=table,
         sentence=_sentence(card, asked),
-        details=(*_of_symbols(card, asked), *_empty(parts), *footnotes(card, parts, asked)),
+        details=(*_of_symbols(card, asked), *_empty(parts), *_undrawn(parts), *footnotes(card, parts, asked)),
         asof=span(card),
         footer=footer(asked),
         buttons=METHOD,
@@ -135,7 +135,7 @@ def headline(every: Group, asked: Asked) -> str:
         f"{whole_percent(every.hit_rate)} % moved less than the options charged for; 95 % interval "
         f"{low} to {high} %."
     )
-    few = f"\nA small sample: worth {_worth(every)} independent outcomes."
+    few = f"\nA small sample: worth {plural(int(every.effective_n), 'independent outcome')}."
     return said + (few if is_small(every, asked.least) else "")
 
 
@@ -171,7 +171,8 @@ def footnotes(card: Scorecard, parts: Sequence[Section], asked: Asked) -> tuple[
         f"HIT%: IV30 at the close above the volatility of the next {horizon} sessions. MEANpt, MEDpt, "
         "WORSTpt: IV30 less that volatility, in points. OVERpt: mean over the universe on the same days.",
         f"Windows of {horizon} sessions overlap and names move together: {grouped(every.n)} observations are "
-        f"worth {_worth(every)} independent ones (effective n); the 95 % intervals (Wilson) rest on these.",
+        f"worth {_worth(every)} independent of each other (effective n); the 95 % intervals (Wilson) rest on "
+        "those.",
         dotted((f"Waiting: {grouped(card.waiting)}, not over yet", lost(card) or "lost: none")) + ".",
         *_fallbacks(card),
         "It is no claim of profit: no cost, no position and no path is in it.",
@@ -202,7 +203,7 @@ def lost(card: Scorecard) -> str:
 def span(card: Scorecard) -> str:
     """The closes the observations were made at."""
     first, last = (day(each) if each is not None else MISSING for each in (card.first, card.last))
-    return f"Closes of {first} to {last}"
+    return f"Closes of {first} to {last}" if first != last else f"Close of {first}"
 
 
 def picture(card: Scorecard, parts: Sequence[Section], asked: Asked) -> Attachment | None:
@@ -270,12 +271,18 @@ def _of_symbols(card: Scorecard, asked: Asked) -> tuple[str, ...]:
     enough = [group.name for group in names if not is_small(group, asked.least)]
     counted = f"{len(enough)} of {len(names)} names have an effective n of {asked.least} or more"
     shown = f": {listed(map(escaped, enough), _NAMED)}" if enough else ""
-    return (f"{counted}{shown}. By mean; all names are in the file.",)
+    return (f"{counted}{shown}. BEST and WORST by MEANpt; all names are in the file.",)
 
 
 def _empty(parts: Sequence[Section]) -> tuple[str, ...]:
     names = [name.removeprefix(REGIME).replace("_", " ") for part in parts for name in part.empty]
     return (f"No outcome yet: {', '.join(names)}.",) if names else ()
+
+
+def _undrawn(parts: Sequence[Section]) -> tuple[str, ...]:
+    """That the picture leaves groups out, where it does."""
+    groups = sum(len(part.groups) for part in parts)
+    return (f"The picture shows the first {MOST_GROUPS} of {groups} groups.",) if groups > MOST_GROUPS else ()
 
 
 def _marks(parts: Sequence[Section], card: Scorecard, asked: Asked) -> tuple[str, ...]:

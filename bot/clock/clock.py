@@ -99,9 +99,13 @@ class Clock:
         """Begin nothing new and wait for what is under way; False when it takes longer than `patience`."""
         await self.pause(True)
         tasks = list(self._tasks.values())
-        if tasks:
-            await asyncio.wait(tasks, timeout=patience)
-        return all(task.done() for task in tasks)
+
+        async def rest() -> None:
+            await asyncio.gather(*map(asyncio.shield, tasks), return_exceptions=True)
+            await self.conductor.settled()
+
+        done, _ = await asyncio.wait({asyncio.create_task(rest(), name="drain")}, timeout=patience)
+        return bool(done)
 
     async def health(self) -> Health:
         """The clock as it stands."""

@@ -75,6 +75,7 @@ class Delivery:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._scorecards: dict[tuple[str, str], Card] = {}
         """Of the last weekly run, by language of numbers: the same for every server, and slow to draw."""
+        self._drawing = asyncio.Lock()
 
     async def deliver(self) -> None:
         """Try every open post that is due; of one channel in the order of the runs."""
@@ -188,12 +189,14 @@ class Delivery:
     async def _weekly(self, run: LedgerRun, settings: GuildSettings, late: bool) -> Card:
         """The scorecard up to the last session before the run, with what the week before it settled."""
         asked = run.key, settings.numbers
-        if asked not in self._scorecards:
-            since = closed_by(week_before(run.planned_at))
-            card = await self._bot.answers.proof.weekly(run.session, since, settings.numbers)
-            self._scorecards = {key: kept for key, kept in self._scorecards.items() if key[0] == run.key}
-            self._scorecards[asked] = card
-        card = self._scorecards[asked]
+        # Channels are served side by side: the first of a language draws, the others wait for its card.
+        async with self._drawing:
+            if asked not in self._scorecards:
+                since = closed_by(week_before(run.planned_at))
+                drawn = await self._bot.answers.proof.weekly(run.session, since, settings.numbers)
+                self._scorecards = {key: kept for key, kept in self._scorecards.items() if key[0] == run.key}
+                self._scorecards[asked] = drawn
+            card = self._scorecards[asked]
         if not late:
             return card
         said = f"Late: this post was due {stamp(run.planned_at)}"

@@ -23,21 +23,18 @@ from engine.symbols import as_ticker, shortened
 
 PERCENT_ABOVE = 3.0
 """A median IV30 above it, 300 %, is a file in percent."""
+LARGEST = 5.0
+"""A single IV30 above it, 500 %, is refused: one in percent among fractions would be thousands of points."""
 EMPTY = ("", "NA", "N/A", "nan", "NaN", "null", "None")
 """What a missing value may be written as."""
 FIRST_YEAR, LAST_YEAR = 1950, 2099
+_FRACTIONS = "write fractions, 0.185 for 18.5 %"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?=$|[T ])")
 
 
 def read_iv(path: Path) -> Lines:
     """date, symbol, iv30 (a fraction). Raises ConfigError or UnreadableError in one sentence."""
-    lines = _read(path, "--iv", "iv30")
-    known = lines.value[np.isfinite(lines.value)]
-    if len(known) and (median := float(np.median(known))) > PERCENT_ABOVE:
-        raise UnreadableError(
-            f"--iv: iv30 looks like percent, its median is {median:.4g}; write fractions, 0.185 for 18.5 %."
-        )
-    return lines
+    return _read(path, "--iv", "iv30")
 
 
 def read_prices(path: Path) -> Lines:
@@ -156,7 +153,16 @@ def _values(frame: pd.DataFrame, option: str, value: str) -> FloatArray:
     numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
     bad = np.isnan(numbers) & ~texts.isin(EMPTY).to_numpy()
     allowed = "is no number; write one such as 0.185, or nothing where it is missing"
-    _refuse(frame, option, value, np.arange(len(frame)), bad, allowed)
+    rows = np.arange(len(frame))
+    _refuse(frame, option, value, rows, bad, allowed)
+    if value == "iv30":
+        known = numbers[np.isfinite(numbers)]
+        if len(known) and (median := float(np.median(known))) > PERCENT_ABOVE:
+            raise UnreadableError(
+                f"{option}: iv30 looks like percent, its median is {median:.4g}; {_FRACTIONS}."
+            )
+        large = np.isfinite(numbers) & (numbers > LARGEST)
+        _refuse(frame, option, value, rows, large, f"is above {LARGEST:g}; {_FRACTIONS}")
     return numbers
 
 

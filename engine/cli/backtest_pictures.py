@@ -122,7 +122,7 @@ def draw_curves(axes: Axes, result: Backtest, horizon: int, colours: Palette) ->
         line = 100.0 * cumulated(curve, horizon)[shown]
         axes.plot(days[shown], line, color=tint, linewidth=2.0, solid_joinstyle="round")
         ends.append((float(line[-1]), f"{_cut(curve.name, 12)} {_short(float(line[-1]))}", tint))
-    locator: Any = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+    locator: Any = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
     formatter: Any = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(formatter)

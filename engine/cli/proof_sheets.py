@@ -91,7 +91,9 @@ def _heading(card: Scorecard, title: str) -> Text:
     if card.first is None or card.last is None or every is None:
         return text
     text.append(f" · {card.first} to {card.last}")
-    spread = f"{every.n:,} observations of {every.names:,} names on {every.sessions:,} sessions"
+    counts = (every.n, "observation"), (every.names, "name"), (every.sessions, "session")
+    told = [f"{count:,} {noun}" + ("" if count == 1 else "s") for count, noun in counts]
+    spread = f"{told[0]} of {told[1]} on {told[2]}"
     parts = [f"{card.settings[key]} {key}" for key in ("lens", "profile") if key in card.settings]
     return text.append("\n" + " · ".join([spread, *parts]), style="not bold")
 

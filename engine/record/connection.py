@@ -17,6 +17,9 @@ from engine.record.migrations import upgrade
 BUSY_SECONDS = 30.0
 """How long a writer waits for another process before it gives up."""
 
+MIGRATION_TABLE = "_sqlite_migrations"
+"""Where sqlite-utils notes the steps of a schema: made first, so that every record of ours has it."""
+
 _SENTENCES = {
     sqlite3.SQLITE_NOTADB: "is not a SQLite database; move the file away or choose another place",
     sqlite3.SQLITE_CORRUPT: "is damaged; restore a backup or move the file away",
@@ -59,6 +62,7 @@ def _is_busy(error: Exception) -> bool:
 def _prepared(path: Path) -> Database:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
     try:
+        _check_ours(connection, path)
         # FULL: what was written outlives a power cut, not only the process; the ledger of posts builds on it.
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
@@ -69,6 +73,13 @@ def _prepared(path: Path) -> Database:
         connection.close()
         raise
     return db
+
+
+def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
+    """A mistyped name must not make another program's file half a record."""
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if names and MIGRATION_TABLE not in names:
+        raise StoreError(f"{path} is a database, but not a record of Variance; choose another file.")
 
 
 def _check_writable(path: Path) -> None:

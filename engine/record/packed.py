@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 from sqlite_utils import Database
 
 from engine.arrays import FloatArray
+from engine.errors import StoreError
 from engine.proof.days import DUAL, NameDays
 from engine.screen.gates import GATE_NAMES
 from engine.screen.premium import REGIMES, ZONES
@@ -54,20 +57,34 @@ def pack(days: NameDays, quoted: FloatArray) -> bytes:
 
 
 def unpack(body: bytes, session: date) -> NameDays:
-    """The name-days that were packed. Most arrays are read-only views of the body."""
-    count, length = _HEAD.unpack_from(body)
-    place = _HEAD.size + length
-    arrays: dict[str, Any] = {}
-    for name, kind in _COLUMNS:
-        arrays[name] = np.frombuffer(body, dtype=kind, count=count, offset=place)
-        place += arrays[name].nbytes
+    """The name-days that were packed. Most arrays are read-only views of the body.
+
+    Raises StoreError for bytes that were not packed so.
+    """
+    with _as_packed(f"close of {session}"):
+        count, length = _HEAD.unpack_from(body)
+        place = _HEAD.size + length
+        arrays: dict[str, Any] = {}
+        for name, kind in _COLUMNS:
+            arrays[name] = np.frombuffer(body, dtype=kind, count=count, offset=place)
+            place += arrays[name].nbytes
+        symbols = _symbols(body[_HEAD.size : _HEAD.size + length])
     arrays["iv30"] = np.where(arrays["passes"] & MEASURED, arrays["iv30"], np.nan)
     return NameDays(
-        symbols=_symbols(body[_HEAD.size : _HEAD.size + length]),
+        symbols=symbols,
         session=np.full(count, np.datetime64(session, "D")),
         name=np.arange(count),
         **arrays,
     )
+
+
+@contextmanager
+def _as_packed(what: str) -> Iterator[None]:
+    """Bytes that a failing disk or a strange hand changed are told of as a record that cannot be used."""
+    try:
+        yield
+    except (struct.error, ValueError) as error:
+        raise StoreError(f"The packed {what} in the record is damaged.") from error
 
 
 def with_outcomes(body: bytes, realized: FloatArray) -> bytes:
@@ -82,10 +99,13 @@ def packed_iv30(db: Database, run_id: int) -> tuple[tuple[str, ...], FloatArray]
     known = db.execute("SELECT 1 FROM outcome_days WHERE run_id = ? AND layout = ?", (run_id, LAYOUT))
     if known.fetchone() is None:
         return None
-    with db.conn.blobopen("outcome_days", "body", run_id, readonly=True) as blob:
+    with (
+        _as_packed(f"close of run {run_id}"),
+        db.conn.blobopen("outcome_days", "body", run_id, readonly=True) as blob,
+    ):
         count, length = _HEAD.unpack(blob.read(_HEAD.size))
         text, values = blob.read(length), blob.read(8 * count)
-    return _symbols(text), np.frombuffer(values, dtype="<f8")
+        return _symbols(text), np.frombuffer(values, dtype="<f8")
 
 
 @lru_cache(maxsize=4)

@@ -217,7 +217,8 @@ def _result(scorer: Scorer, series: _Series, window: Sequence[Close], sessions: 
 
 def _stands(db: Database, key: str, version: str) -> bool:
     """Whether a card is kept and nothing has changed since."""
-    return db.execute("SELECT version FROM scorecards WHERE key = ?", (key,)).fetchone() == (version,)
+    found = db.execute("SELECT version FROM scorecards WHERE key = ?", (key,)).fetchone()
+    return found is not None and str(found[0]) == version
 
 
 def _kept(db: Database, key: str, version: str) -> Scorecard | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,16 +15,19 @@ from typing import Any
 import discord
 import pytest
 import simcord
+import structlog
 
 from bot.app import VarianceBot, build
 from bot.past import keep_closes, past_closes
 from bot.people.guilds import GuildSettings
+from bot.screening import rules_body
 from engine.market.columns import panel_of
 from engine.market.simulated import SimulatedMarket
 from engine.market.snapshot import Provider, Snapshot
 from engine.record.scorecards import keep_up
 from engine.record.store import Store
 from engine.rules import Listing, Rules, load_rules, load_universe
+from engine.screen.screen import run_screen
 from tests.bot.traffic import check_traffic
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -81,6 +86,16 @@ def labels_of(message: Any) -> list[str]:
     return [button["label"] for row in message.components for button in row["components"]]
 
 
+@pytest.fixture
+def restored_logs() -> Iterator[None]:
+    """For tests that send the logs elsewhere."""
+    root = logging.getLogger()
+    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.configure(**configured)
+
+
 @pytest.fixture(scope="session")
 def rules() -> Rules:
     return load_rules(CONFIG)
@@ -97,14 +112,54 @@ def market(listings: tuple[Listing, ...]) -> SimulatedMarket:
 
 
 @pytest.fixture(scope="session")
-def filled(market: SimulatedMarket, rules: Rules, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(
+    market: SimulatedMarket, played: Played, rules: Rules, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A record that holds the past and what became of it; tests work on copies."""
-    path = tmp_path_factory.mktemp("record") / "filled.db"
+
+    def make(path: Path) -> None:
+        with Store.open(path) as store:
+            for _ in keep_closes(past_closes(market, PAST, rules), rules, store, SYMBOLS):
+                pass
+            # Once for all: a bot that finds an unsettled past settles it when it starts.
+            keep_up(store, panel_of(played.market, rules.benchmark), "simulated", rules)
+        _count_ahead(path, played.market, rules)
+
+    return made_once(tmp_path_factory, "filled.db", make)
+
+
+def _count_ahead(path: Path, market: Snapshot, rules: Rules) -> None:
+    """The scorecards as a bot's first screen will leave them, so that each start finds them counted.
+
+    They are kept under what they were counted from: a start that finds another past counts anew.
+    """
+    later = path.with_suffix(".later")
+    shutil.copy(path, later)
+    with Store.open(later) as store:
+        panel = panel_of(market, rules.benchmark)
+        screen = run_screen(panel, rules, store.iv_history(panel.symbols, panel.session, realm="simulated"))
+        store.save(screen, rules_body(rules), official=True)
+        keep_up(store, panel, "simulated", rules)
+        with store.reading() as db:
+            cards = db.execute("SELECT key, version, body FROM scorecards").fetchall()
+    later.unlink()
     with Store.open(path) as store:
-        for _ in keep_closes(past_closes(market, PAST, rules), rules, store, SYMBOLS):
-            pass
-        # Once for all: a bot that finds an unsettled past settles it when it starts.
-        keep_up(store, panel_of(market.snapshot(), rules.benchmark), "simulated", rules)
+        store.write(
+            lambda db: db.conn.executemany(
+                "UPDATE scorecards SET version = ?2, body = ?3 WHERE key = ?1", cards
+            )
+        )
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A file of the whole test session: a worker that finds another's takes it, else it makes its own."""
+    own = factory.getbasetemp()
+    # A worker of pytest-xdist has a folder of its own in that of the session.
+    path = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / name
+    if not path.exists():
+        begun = factory.mktemp("made") / name
+        make(begun)
+        begun.replace(path)
     return path
 
 

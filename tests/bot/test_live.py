@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ from engine.market.live.market import LiveMarket
 from engine.market.live.rules import load_proxies
 from engine.market.live.sources import chosen_sources
 from engine.market.schedule import Schedule
+from engine.market.sessions import sessions_before
 from engine.market.simulated import SimulatedMarket
+from engine.record.scorecards import stored_scorecard
 from engine.record.store import Store
 from engine.rules import Listing, Rules
 from tests.bot.conftest import CONFIG, Clock, MakeBot, World, discord_around, text_of
+from tests.engine.record.screens import RULES, a_screen, closes, sql
 from tests.loopback.access import VirtualTime, access_to
 from tests.loopback.faults import Fault
 from tests.loopback.market import whole_market
@@ -199,3 +202,35 @@ async def test_the_clock_brings_the_run_that_is_due_and_then_the_next(
             "2026-01-02/open": "skipped",
             "2026-01-02/close": "done",
         }
+
+
+async def test_a_live_close_settles_earlier_ones_and_its_renewal_what_was_lacking(
+    make_bot: MakeBot, clock: Clock, live: LiveMarket, net: Loopback, time: VirtualTime, rules: Rules
+) -> None:
+    """Four histories do not come at the close and do a quarter of an hour later; nothing is counted twice."""
+    bot = make_bot(live, realm="live", universe=list(FEW), schedule=Schedule(), by_hand=True)
+    store, lacking = bot.service.store, FEW[2:6]
+    then = sessions_before(date(2025, 12, 31), 22)[0].item()
+    quoted = dict.fromkeys((*FEW, "DELISTED"), 0.2)
+    run = store.save(a_screen(*closes(quoted), session=then), RULES, True, "live")
+    for symbol in lacking:
+        net.fault(YAHOO, Fault.SERVER_ERROR, f"/chart/{symbol}")
+
+    def settled() -> set[str]:
+        return {symbol for (symbol,) in sql(store, "SELECT symbol FROM outcomes WHERE run_id = ?", run)}
+
+    async with discord_around(bot, clock, settle_timeout=60.0):
+        assert bot.clock is not None
+        await bot.clock.settle()
+        assert settled() == set(FEW) - set(lacking)
+        net.heal()
+        time.start += timedelta(minutes=40)
+        clock.ahead += timedelta(minutes=40)
+        await bot.clock.settle()
+        assert settled() == set(FEW)
+        made = sql(
+            store, "SELECT state FROM runs WHERE realm = 'live' AND official AND id > ? ORDER BY id", run
+        )
+        assert made == [("degraded",), ("complete",)]
+        card = stored_scorecard(store, "live", rules)
+        assert (card.groups[0].n, card.waiting) == (len(FEW), len(FEW) + 1)

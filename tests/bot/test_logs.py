@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -11,14 +10,7 @@ import structlog
 from bot.logs import configure
 from tests.bot.test_settings import GOOD
 
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("restored_logs")
 
 
 def test_a_fact_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

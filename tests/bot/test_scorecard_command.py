@@ -111,6 +111,8 @@ async def test_groups_and_windows_can_be_chosen(world: World) -> None:
     gate = text_of(await world.ask("scorecard", by="gate", window="year"))
     assert "+ slippage" in gate
     assert "Names that pass both premium gates: hit" in gate
+    assert "The picture shows the first 14 of " in gate
+    assert "The picture shows" not in regime
 
 
 async def test_its_words_are_explained_by_its_buttons(world: World) -> None:
@@ -168,6 +170,20 @@ async def test_a_record_that_cannot_be_read_keeps_no_answer_back(world: World, d
     text = text_of(await world.ask("why", symbol="KO"))
     assert "tactical" in text
     assert "outcomes on record" not in text
+
+
+async def test_a_damaged_close_keeps_no_answer_back_and_is_named(world: World, database: Path) -> None:
+    await world.ask("screen")
+    with sqlite3.connect(database) as file:
+        file.execute("DELETE FROM scorecards")
+        file.execute("UPDATE outcome_days SET body = x'00ff'")
+    file.close()
+    text = text_of(await world.ask("why", symbol="KO"))
+    assert "tactical" in text
+    assert "outcomes on record" not in text
+    answer = await world.ask("scorecard")
+    assert answer.ephemeral
+    assert "The record or the market data cannot be read just now." in text_of(answer)
 
 
 async def test_figures_that_take_too_long_are_left_out_and_there_the_next_time(make_bot: MakeBot) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.__main__ import main
 from bot.settings import DEFAULT_CONFIG, TOKEN, Settings, read_settings, variable
 from engine.environment import PREFIX
 from engine.errors import ConfigError
@@ -214,11 +215,6 @@ def start(tmp_path: Path, **values: str) -> subprocess.CompletedProcess[str]:
         ({}, "DISCORD_TOKEN is missing"),
         ({TOKEN: "changeme"}, "DISCORD_TOKEN is still a placeholder"),
         ({TOKEN: GOOD, "VARIANCE_COLOUR": "blue"}, "VARIANCE_COLOUR is no setting"),
-        (
-            {TOKEN: GOOD, "VARIANCE_PROVIDER": "recorded", "VARIANCE_DATA": "nowhere"},
-            "VARIANCE_DATA is 'nowhere'",
-        ),
-        ({TOKEN: GOOD, "VARIANCE_CONFIG": "nowhere"}, "trading_rules.json cannot be read"),
         ({TOKEN: GOOD, "VARIANCE_DATABASE": "file/x.db"}, "cannot be made"),
     ],
 )
@@ -228,7 +224,34 @@ def test_a_bad_start_ends_with_status_2_and_one_line(
     (tmp_path / "file").touch()
     ended = start(tmp_path, **values)
     assert ended.returncode == 2
-    (line,) = [line for line in ended.stderr.splitlines() if "SIMULATED" not in line]
-    assert named in line
-    assert GOOD not in ended.stderr + ended.stdout
     assert ended.stdout == ""
+    one_line(ended.stderr, named)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"VARIANCE_PROVIDER": "recorded", "VARIANCE_DATA": "nowhere"}, "VARIANCE_DATA is 'nowhere'"),
+        ({"VARIANCE_CONFIG": "nowhere"}, "trading_rules.json cannot be read"),
+    ],
+)
+@pytest.mark.usefixtures("restored_logs")
+def test_settings_that_lead_nowhere_end_it_in_the_same_way(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], values: dict[str, str], named: str
+) -> None:
+    for name, value in ({TOKEN: GOOD} | values).items():
+        monkeypatch.setenv(name, value)
+    turn = sys.getswitchinterval()
+    try:
+        assert main() == 2
+    finally:
+        sys.setswitchinterval(turn)
+    said = capsys.readouterr()
+    assert said.out == ""
+    one_line(said.err, named)
+
+
+def one_line(said: str, named: str) -> None:
+    (line,) = [line for line in said.splitlines() if "SIMULATED" not in line]
+    assert named in line
+    assert GOOD not in said

@@ -241,6 +241,12 @@ def test_the_command_line_starts_without_matplotlib() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_past_of_two_years_and_a_half_finds_its_dates(tmp_path: Path) -> None:
+    """Too few labels allowed for its months, and too short for years: the axis warned."""
+    write_report(a_backtest(sessions=700), tmp_path / "report.png")
+    assert (tmp_path / "report.png").stat().st_size > 0
+
+
 def test_a_long_past_is_drawn_quickly(tmp_path: Path) -> None:
     result = a_backtest(sessions=6000)
     write_report(a_backtest(), tmp_path / "first.html")

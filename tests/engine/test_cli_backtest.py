@@ -211,6 +211,10 @@ def test_blank_lines_and_empty_cells_are_no_fault_and_keep_the_count(
         (b"date,symbol,iv30\n2024-12-31,\xff\xfe,0.2\n", "--iv: the file is no text in UTF-8"),
         (b"\x1f\x8b broken", "--iv: the file cannot be read"),
         (b"date,symbol,iv30\n2024-12-31,SPY,18.5\n", "--iv: iv30 looks like percent, its median is 18.5"),
+        (
+            b"date,symbol,iv30\n2024-12-30,SPY,0.2\n2024-12-31,SPY,21.3\n2024-12-27,SPY,0.2\n",
+            "--iv, line 3: iv30 '21.3' is above 5; write fractions",
+        ),
         (b"date,symbol,iv30\n2024-12-31,ZZZ,0.2\n", "No name stands in both files"),
         (b"date,symbol,iv30\n2024-12-28,SPY,0.2\n", "The IV file has no value above 0 on a trading day"),
     ],

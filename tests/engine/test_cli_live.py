@@ -115,12 +115,12 @@ def test_doctor_without_a_network_has_a_sentence_and_a_remedy_for_each_source(
 
 
 def test_doctor_shows_what_would_be_used(
-    capsys: pytest.CaptureFixture[str], net: Loopback, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], net: Loopback, monkeypatch: pytest.MonkeyPatch, brisk: Path
 ) -> None:
     monkeypatch.setenv("TT_SECRET", SECRET)
     monkeypatch.setenv("TT_REFRESH", REFRESH)
     monkeypatch.setenv("VARIANCE_CBOE_TERMS", "accepted")
-    status, out, err = call(capsys, "doctor", "SPY", "--format", "json")
+    status, out, err = call(capsys, "doctor", "SPY", "--format", "json", "--config", str(brisk))
     assert (status, err) == (0, "")
     found = json.loads(out)
     assert all(source["configured"] and source["ok"] for source in found["sources"])
@@ -137,18 +137,20 @@ def test_doctor_shows_what_would_be_used(
 
 
 def test_doctor_names_the_sick_source_and_the_others_go_on(
-    capsys: pytest.CaptureFixture[str], net: Loopback
+    capsys: pytest.CaptureFixture[str], net: Loopback, brisk: Path
 ) -> None:
     net.fault("home.treasury.gov", Fault.HTML)
-    status, out, _ = call(capsys, "doctor", "SPY")
+    status, out, _ = call(capsys, "doctor", "SPY", "--config", str(brisk))
     assert status == 0
     lines = [line for line in out.splitlines() if line.startswith(("x ", "+ "))]
     assert [line.split()[1] for line in lines if line.startswith("x ")] == ["treasury"]
     assert "4.00 % from fred is used" in out
 
 
-def test_one_name_from_the_live_market(capsys: pytest.CaptureFixture[str], net: Loopback) -> None:
-    status, out, err = call(capsys, "vrp", "IWM", "--format", "json")
+def test_one_name_from_the_live_market(
+    capsys: pytest.CaptureFixture[str], net: Loopback, brisk: Path
+) -> None:
+    status, out, err = call(capsys, "vrp", "IWM", "--format", "json", "--config", str(brisk))
     assert (status, err) == (0, "")
     found = json.loads(out)
     assert found["run"]["source"] == "Yahoo"
@@ -157,7 +159,7 @@ def test_one_name_from_the_live_market(capsys: pytest.CaptureFixture[str], net: 
     assert row["provenance"]["chain"]["source"] == "yahoo"
     net.clear()
     fresh_yfinance()
-    status, out, _ = call(capsys, "why", "IWM", "--provider", "yahoo")
+    status, out, _ = call(capsys, "why", "IWM", "--provider", "yahoo", "--config", str(brisk))
     assert status == 0
     assert "IWM:" in out
     assert net.asked == []
@@ -211,7 +213,7 @@ def test_a_sector_asks_for_its_names_and_is_not_compared_with_the_rest(
 
 @pytest.mark.usefixtures("offline")
 def test_a_book_asks_for_its_own_contracts_and_tells_what_lacks(
-    capsys: pytest.CaptureFixture[str], net: Loopback, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], net: Loopback, tmp_path: Path, brisk: Path
 ) -> None:
     book = tmp_path / "book.csv"
     book.write_text(
@@ -220,7 +222,9 @@ def test_a_book_asks_for_its_own_contracts_and_tells_what_lacks(
         "NOSUCH,2026-06-18,50,P,-1,1\n"
         "DIA,2026-03-20,400,P,-1,1\n"
     )
-    status, out, err = call(capsys, "portfolio", str(book), "--provider", "yahoo", "--format", "json")
+    status, out, err = call(
+        capsys, "portfolio", str(book), "--provider", "yahoo", "--format", "json", "--config", str(brisk)
+    )
     found = json.loads(out)
     assert status == 0
     by_name = {position["symbol"]: position["legs"][0] for position in found["positions"]}
@@ -239,13 +243,15 @@ def test_an_unknown_pair_or_sector_asks_nobody(capsys: pytest.CaptureFixture[str
 
 
 def test_a_saved_live_market_plays_again_the_same(
-    capsys: pytest.CaptureFixture[str], net: Loopback, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], net: Loopback, tmp_path: Path, brisk: Path
 ) -> None:
     folder = str(tmp_path / "saved")
-    status, out, _ = call(capsys, "snapshot", "--symbols", "IWM,QQQ", "--out", folder)
+    status, out, _ = call(capsys, "snapshot", "--symbols", "IWM,QQQ", "--out", folder, "--config", str(brisk))
     assert status == 0
     assert out.startswith("2 names and ")
-    live = json.loads(call(capsys, "screen", "--symbols", "IWM,QQQ", "--all", "--format", "json")[1])
+    live = json.loads(
+        call(capsys, "screen", "--symbols", "IWM,QQQ", "--all", "--format", "json", "--config", str(brisk))[1]
+    )
     again = json.loads(call(capsys, "screen", "--data", folder, "--all", "--format", "json")[1])
     assert again["rows"] == live["rows"]
     assert again["run"]["source"] == "Yahoo"

@@ -57,6 +57,11 @@ def test_figures_in_percent_and_points() -> None:
     assert lines[baselines + 1].startswith("[red]")  # a name of a file is no style
 
 
+def test_one_of_each_is_no_plural() -> None:
+    alone = replace(CARD, groups=(replace(CARD.groups[0], n=1, names=1, sessions=1),))
+    assert shown(alone)[1].startswith("1 observation of 1 name on 1 session · ")
+
+
 def test_footnotes_say_what_it_is_and_is_not() -> None:
     text = " ".join(" ".join(shown(CARD)).split())
     for words in (

@@ -22,7 +22,9 @@ End = Literal["over", "moment", "ended", "stuck"]
 GLANCE = 0.005
 """Seconds between two looks at the ledger."""
 PATIENCE = 60.0
-"""Seconds after which a process that gets nowhere is called stuck."""
+"""Seconds without a request after which a process is called stuck."""
+LONGEST = 600.0
+"""Seconds after which one is that goes on and on."""
 IDLE = timedelta(seconds=2)
 """Who waits for longer until its next try is killed: the clock goes on without it."""
 MOST_ENDED = 4
@@ -89,19 +91,23 @@ class Campaign:
         self._started_at = 0.0
         self._start_took = 0.0
 
-    async def run(self, runs: Iterable[PlannedRun]) -> None:
-        """Rounds until all kills are spent or one came to no end: its posts might turn up in the next."""
+    async def run(self, runs: Iterable[PlannedRun], first: int = 1) -> None:
+        """Rounds until all kills are spent or one came to no end: its posts might turn up in the next.
+
+        The bot is first started when the `first`th run is due, with those before it to catch up on.
+        """
         self._chance.spoil(self.place.server.faults)
         self._runs = iter(runs)
         trouble = None
         while self._budget.left > 0 and trouble is None:
-            latest = await self._round(Course([next(self._runs)]))
+            latest = await self._round(Course(list(islice(self._runs, first))))
+            first = 1
             self._tally.rounds.append(latest)
             trouble = latest.trouble
 
     async def _round(self, course: Course) -> Round:
         before = self.place.messages()
-        self.world.clock.set(course.runs[0].at - self._chance.lead())
+        self.world.clock.set(course.runs[-1].at - self._chance.lead())
         try:
             await self._start()
             end = await self._pursue(course)
@@ -146,8 +152,8 @@ class Campaign:
 
     async def _watch(self, course: Course, timer: Timer) -> End:
         """Until the run is over, the moment has come, or nothing more is to be expected."""
-        patience = time.monotonic() + PATIENCE
-        while time.monotonic() < patience:
+        began = time.monotonic()
+        while time.monotonic() < min(began + LONGEST, max(began, self._still_since) + PATIENCE):
             view = self._view(course)
             rings = timer.rings(view.current, self._deliveries)
             if view.over:
@@ -178,7 +184,7 @@ class Campaign:
             return False
         waits = view.waits_until
         rests = waits is not None and waits > self.world.clock.now() + IDLE
-        long = max(LONG_STILL, PAUSES * self._start_took)
+        long = max(LONG_STILL, min(PAUSES * self._start_took, PATIENCE / 2))
         return now > self._still_since + (STILL if rests else long)
 
     async def _kill(self, course: Course) -> View:

@@ -17,6 +17,7 @@ async def test_a_killed_process_loses_and_doubles_nothing(tmp_path: Path) -> Non
     tally = await in_worlds(tmp_path, kills=2, seed=5, workers=1, servers=6)
     assert [str(each) for each in tally.wrong()] == []
     assert tally.last_line == "kills 2, lost 0, doubled 0"
+    assert "2026-03-07/weekly" in {key for key, _ in tally.rounds[0].got}
 
 
 A, B, C = (("2026-03-02/close", channel) for channel in "abc")

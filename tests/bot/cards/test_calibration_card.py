@@ -55,7 +55,7 @@ def test_the_card_holds_every_figure_and_fits() -> None:
         "60 candidates are above 50: the method suggests raising the quarterly thresholds (structural 1.10 "
         "to 1.20, tactical 1.15 to 1.25). With them 60 names would pass every gate instead of 60.",
         "The triggers contradict each other",
-        "What if by rank: structural 0, every gate 0",
+        "What if by rank:** structural 0, every gate 0",
         "60 fewer (0, 1, 2, 3, 4, 5, 6, 7 and 52 more)",
         "Nothing was changed: a threshold moves only when a person moves it.",
     ):

@@ -31,19 +31,21 @@ def said(row: object, evidence: Evidence | None, run: object | None = None) -> s
 
 def test_why_quotes_zone_gates_and_signal_against_the_universe(known: Evidence) -> None:
     text = said(ROW, known)
-    assert "**Own record**, 21 sessions on (hit: moved less than IV30 said); the universe: hit 71 %, mean +2.13 points" in text
+    universe = "the universe: hit 71 %, mean +2.13 points"
+    assert f"**Own record**, 21 sessions on (hit: moved less than IV30 said); {universe}" in text
     assert "• names in mild expansion: hit 61 % (52 to 69, effective n 118), mean -0.40 points" in text
     assert (
         "• names that pass both premium gates: hit 78 % (66 to 86, effective n 64), mean -0.40 points" in text
     )
     assert "• signal RICH: hit 61 % (52 to 69, effective n 118), mean -0.40 points" in text
-    assert "Not enough" not in text
+    assert "Too few" not in text
 
 
 def test_a_small_sample_is_counted_and_not_quoted(rules: Rules) -> None:
     text = said(ROW, Evidence(a_scorecard(), rules, False))
     assert (
-        "Too few outcomes on record to quote: names that pass both premium gates 12 of 30 (effective n)." in text
+        "Too few outcomes on record to quote: names that pass both premium gates 12 of 30 (effective n)."
+        in text
     )
     assert "hit 50 %" not in text
     almost = a_scorecard({"both gates": a_group("both gates", 99, 29.99)})
@@ -126,7 +128,7 @@ def test_method_says_whose_figures_they_are(rules: Rules) -> None:
         "21 sessions on, profile balanced, lens quarterly." in text
     )
     assert "It is no claim of profit." in text
-    assert "Not enough" not in text
+    assert "Too few" not in text
 
 
 def test_method_counts_what_does_not_suffice_and_leaves_it_out(rules: Rules) -> None:

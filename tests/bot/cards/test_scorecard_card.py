@@ -22,7 +22,15 @@ from bot.cards.table import numbers
 from engine.proof.result import BYS, Scorecard, Whipsaw
 from engine.rules import Rules
 from engine.screen.glossary import explain
-from tests.bot.cards.proofs import BENCHMARK, EVERYTHING, a_group, a_scorecard, by_symbol, empty_scorecard
+from tests.bot.cards.proofs import (
+    BENCHMARK,
+    EVERYTHING,
+    FIRST,
+    a_group,
+    a_scorecard,
+    by_symbol,
+    empty_scorecard,
+)
 
 CLOSES = Stored(3, date(2025, 12, 1), date(2025, 12, 3), date(2025, 12, 31))
 
@@ -48,6 +56,9 @@ def test_the_headline_is_plain_words_with_what_the_sample_is_worth(rules: Rules)
     )
     small = drawn(rules, a_scorecard(groups=(replace(EVERYTHING, effective_n=7.7),)))
     assert small.headline.endswith("A small sample: worth 7 independent outcomes.")
+    one = drawn(rules, a_scorecard(groups=(replace(EVERYTHING, effective_n=1.0),), first=FIRST, last=FIRST))
+    assert one.headline.endswith("A small sample: worth 1 independent outcome.")
+    assert one.asof == "Close of Thu 2 Jan 2025"
 
 
 def test_a_loss_keeps_the_decimals_a_gain_has() -> None:
@@ -91,7 +102,7 @@ def test_the_doubts_are_named(rules: Rules) -> None:
     assert "left the list within 10 sessions: quarterly 43 % of 812, yearly 51 % of 1,204." in said
     assert "\\* a small sample, worth fewer than 30 independent outcomes." in said
     assert "Windows of 21 sessions overlap" in said
-    assert "12,340 observations are worth 131 independent ones (effective n)" in said
+    assert "12,340 observations are worth 131 independent of each other (effective n)" in said
     assert "Waiting: 620, not over yet · lost: 14 (no closes after 14)." in said
     assert "It is no claim of profit" in said
     assert card.asof == "Closes of Thu 2 Jan 2025 to Fri 27 Mar 2026"

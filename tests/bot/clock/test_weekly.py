@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import date, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.cards.card import Card
 from engine.market.schedule import Schedule, Weekly
 from tests.bot.clock.conftest import Markets, Street, street_of
 from tests.bot.conftest import Clock, text_of
@@ -189,3 +191,38 @@ async def test_a_weekly_run_that_is_overdue_shows_and_the_next_is_named(street: 
     await street.away_until("2026-01-03T16:30:00+00:00")
     readiness = await street.bot.readiness()
     assert readiness.reasons == (f"run {KEY} is overdue",)
+
+
+async def test_each_language_is_drawn_once_for_all_its_servers(
+    clocked: Any, clock: Clock, markets: Markets, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with street_of(clocked(path=database), clock, markets) as street:
+        await street.work()
+        street.set_up(street.world.guild, street.world.channel, runs=WEEKLY, numbers="de")
+        others = []
+        for name, language in (("Other", "en"), ("Third", "de")):
+            guild = street.world.env.create_guild(name)
+            others.append(guild.create_text_channel("calls"))
+            await street.world.env.settle()
+            street.set_up(guild, others[-1], runs=WEEKLY, numbers=language)
+        drawn: list[str | None] = []
+        proof = street.bot.answers.proof
+        weekly = proof.weekly
+
+        async def counted(upto: date, since: date, numbers: str | None) -> Card:
+            drawn.append(numbers)
+            return await weekly(upto, since, numbers)
+
+        monkeypatch.setattr(proof, "weekly", counted)
+        await street.until(SATURDAY)
+        (german,), (english,), (again,) = (
+            street.posts(channel) for channel in (street.world.channel, *others)
+        )
+        assert "WORSTpt" in german
+        assert german.rpartition(" · post ")[0] == again.rpartition(" · post ")[0]
+        assert (
+            german.replace(",", ".").rpartition(" · post ")[0]
+            == english.replace(",", ".").rpartition(" · post ")[0]
+        )
+        assert german.rpartition(" · post ")[0] != english.rpartition(" · post ")[0]
+        assert sorted(map(str, drawn)) == ["de", "en"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,17 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path)
     with pytest.raises(StoreError, match=r"variance\.db is not a SQLite database; move"):
         Store.open(path)
     assert path.read_text() == "symbol,iv30\n" * 500
+
+
+def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "photos.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE photos (taken TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"photos\.db is a database, but not a record of Variance"):
+        Store.open(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["photos.db"]
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

@@ -97,12 +97,19 @@ def line_at(shared_data: Path, folder: Path, now: str, **over: str) -> Line:
     return Line(net, folder, now, served, over)
 
 
-def with_benchmark(symbol: str, folder: Path) -> str:
-    """The project's configuration with another benchmark: of SPY nothing was recorded that would fit."""
+def brisk(folder: Path, **changed: str) -> str:
+    """The project's configuration with sources that may be asked without a wait, and other rules.
+
+    Some need another benchmark: of SPY nothing was recorded that would fit.
+    """
     for path in (ROOT / "config").iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
+    sources = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
+    for limits in sources["limits"].values():
+        limits |= {"burst": 50, "jitter": 0.0}
+    (folder / "sources.json").write_text(json.dumps(sources), encoding="utf-8")
     rules = json.loads((folder / "trading_rules.json").read_text(encoding="utf-8"))
-    (folder / "trading_rules.json").write_text(json.dumps(rules | {"benchmark": symbol}), encoding="utf-8")
+    (folder / "trading_rules.json").write_text(json.dumps(rules | changed), encoding="utf-8")
     return str(folder)
 
 
@@ -128,7 +135,19 @@ class Twice:
 @pytest.fixture(scope="module")
 def twice(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twice]:
     line = line_at(shared_data, tmp_path_factory.mktemp("user"), FRIDAY_QUOTES)
-    question = ("screen", "AAPL", "QQQ", "AMZN", "--provider", "yahoo", "--all", "--format")
+    config = brisk(tmp_path_factory.mktemp("brisk"))
+    question = (
+        "screen",
+        "AAPL",
+        "QQQ",
+        "AMZN",
+        "--provider",
+        "yahoo",
+        "--all",
+        "--config",
+        config,
+        "--format",
+    )
     runs, asked = [], []
     with line.net:
         for form in ("json", "table"):
@@ -209,7 +228,7 @@ def side_by_side(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     line = line_at(shared_data, folder, TASTYTRADE_DAY, TT_SECRET=SECRET, TT_REFRESH=REFRESH)
     with line.net:
         words = ("--provider", "tastytrade", "--all", "--format", "json")
-        run = line("screen", "TSLA", *words, "--config", with_benchmark("TSLA", config))
+        run = line("screen", "TSLA", *words, "--config", brisk(config, benchmark="TSLA"))
         (row,) = json.loads(run.stdout)["rows"]
         logins = line.net.count(API, "/oauth/token")
         yield {"run": run, "row": row, "logins": logins, "served": line.served}
@@ -259,7 +278,7 @@ def test_quotes_of_another_session_are_shown_as_such(shared_data: Path, tmp_path
     line = line_at(shared_data, tmp_path, "2025-02-14T21:30:00Z")
     with line.net:
         words = ("--provider", "yahoo", "--all", "--format", "json")
-        run = line("screen", "CRON", *words, "--config", with_benchmark("CRON", config))
+        run = line("screen", "CRON", *words, "--config", brisk(config, benchmark="CRON"))
     result = json.loads(run.stdout)
     (row,) = result["rows"]
     assert run.returncode == 1

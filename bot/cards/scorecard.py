@@ -186,7 +186,7 @@ def _fallbacks(card: Scorecard) -> tuple[str, ...]:
     other, median = said.get("sessions_of_another_horizon", 0), said.get("median", "exact")
     parts = (
         f"judged by {rules} sets of rules, each close by those of its day" if rules > 1 else "",
-        f"{plural(filled, 'close')} of older rules completed from today's" if filled else "",
+        f"other lens: rules of {plural(filled, 'close')} completed from today's" if filled else "",
         f"{plural(other, 'close')} of another horizon left out" if other else "",
         f"median {escaped(str(median), 120)}" if median != "exact" else "",
     )

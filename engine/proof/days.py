@@ -91,11 +91,13 @@ def name_days(
     """Name-days of judged tables that hold the same rows in the same order.
 
     `own` is judged by the rules' own lens, `by_lens` by each lens. A row whose IV30 is missing counts as not
-    measured whatever the gates said.
+    measured whatever the gates said. For leaving the list (`listed_quarterly`, `listed_yearly`) so does one
+    with a missing_reason: a day on which a name could not be judged is no leaving.
     """
     table = own.table
     iv30 = table["iv30"].to_numpy(dtype=np.float64)
     measured = np.isfinite(iv30)
+    judged = measured & table["missing_reason"].isna().to_numpy()
     passes, known = _bits(own.verdicts)
     return NameDays(
         symbols=tuple(symbols),
@@ -110,8 +112,8 @@ def name_days(
         passes=passes,
         known=known,
         listed=listed_of(own.verdicts.passed, measured),
-        listed_quarterly=listed_of(by_lens["quarterly"].passed, measured),
-        listed_yearly=listed_of(by_lens["yearly"].passed, measured),
+        listed_quarterly=listed_of(by_lens["quarterly"].passed, judged),
+        listed_yearly=listed_of(by_lens["yearly"].passed, judged),
     )
 
 

@@ -176,21 +176,25 @@ class _Count:
         swept = np.array([spec.name in _SWEPT for spec in seen.verdicts.specs])
         iv30 = rows.table["iv30"].to_numpy(dtype=np.float64)
         measured = np.isfinite(iv30).reshape(shape)
+        judged = measured & rows.table["missing_reason"].isna().to_numpy().reshape(shape)
         others = measured & ~seen.verdicts.blocks[~swept].any(axis=0).reshape(shape)
         one, other = structural(seen.table).reshape(shape), tactical(seen.table).reshape(shape)
         gap = (iv30 - rows.realized).reshape(shape)
         for place in range(stop - start):
             listed = self._selected(one[place], other[place]) & others[place]
-            self._session(start + place, listed, measured[place], gap[place])
+            self._session(start + place, listed, (measured[place], judged[place]), gap[place])
 
     def _selected(self, one: FloatArray, other: FloatArray) -> BoolArray:
         above = one > self._structurals[:, None], other > self._tacticals[:, None]
         selected: BoolArray = (above[0][:, None] & above[1][None]).reshape(-1, len(one))
         return selected
 
-    def _session(self, position: int, listed: BoolArray, measured: BoolArray, gap: FloatArray) -> None:
+    def _session(
+        self, position: int, listed: BoolArray, known: tuple[BoolArray, BoolArray], gap: FloatArray
+    ) -> None:
+        measured, judged = known
         self._listed += np.count_nonzero(listed, axis=1)
-        self._leaving.add(listed, measured)
+        self._leaving.add(listed, judged)
         self._whole.add(position, listed, gap)
         if position >= self._middle:
             self._second.add(position, listed, gap)

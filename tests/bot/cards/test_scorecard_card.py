@@ -121,8 +121,8 @@ def test_what_else_the_figures_rest_on_is_named(rules: Rules) -> None:
     }
     said = "\n".join(drawn(rules, a_scorecard(settings=settings)).details)
     assert (
-        "Judged by 2 sets of rules, each close by those of its day · other lens: rules of 1 close completed from "
-        "today's · 4 closes of another horizon left out · median from bins of 0.01 points." in said
+        "Judged by 2 sets of rules, each close by those of its day · other lens: rules of 1 close completed "
+        "from today's · 4 closes of another horizon left out · median from bins of 0.01 points." in said
     )
 
 

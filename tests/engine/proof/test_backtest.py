@@ -190,7 +190,7 @@ def test_whipsaw_is_what_plain_loops_find(result: Backtest, plain: pd.DataFrame)
     for whipsaw, column in zip(result.scorecard.whipsaw, ("listed", "listed_yearly"), strict=True):
         n = left = 0
         for _, own in plain.groupby("symbol"):
-            listed, measured = own[column].to_numpy(), own["iv30"].notna().to_numpy()
+            listed, measured = own[column].to_numpy(), own["t20"].notna().to_numpy()
             for place in np.flatnonzero(listed[: len(listed) - 10]):
                 ahead = slice(place + 1, place + 11)
                 n += 1

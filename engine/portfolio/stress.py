@@ -17,7 +17,8 @@ from engine.panel import Panel
 from engine.portfolio.result import Stress, StressLine, Surface
 from engine.portfolio.value.leg_price import beyond_delta, leg_values
 from engine.portfolio.valued import ValuedBook
-from engine.rules import Rules, Scenario
+from engine.rules import Rules
+from engine.rulesections import Scenario
 
 LEAST_SPOT_FACTOR = 0.01
 """No scenario takes an underlying below a hundredth of its price: a price of 0 has no option value."""

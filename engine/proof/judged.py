@@ -10,6 +10,7 @@ import pandas as pd
 
 from engine.proof.dayrows import ROWS, DayRows, blocks_of, day_rows
 from engine.proof.days import DayArray, NameDays, Seen, name_days
+from engine.proof.lenses import under
 from engine.proof.series import Past
 from engine.rules import Lens, Rules
 from engine.screen.gates import CONSENSUS, GATES, judge
@@ -49,15 +50,6 @@ def judged_gates(rules: Rules) -> tuple[str, ...]:
     """Gates of these rules that a past is judged by, in the order they are shown."""
     known = [gate.name for gate in GATES if gate.name in JUDGED]
     return (*known, *(gate.name for gate in CONSENSUS if rules.lens == "consensus"))
-
-
-def under(rules: Rules, lens: Lens) -> Rules:
-    """The same rules under another lens, thresholds of one's own kept."""
-    return (
-        rules
-        if rules.lens == lens
-        else Rules.model_validate({**rules.model_dump(by_alias=True), "lens": lens})
-    )
 
 
 def judged_days(

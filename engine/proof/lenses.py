@@ -158,8 +158,10 @@ def _state(verdicts: Verdicts, row: int, own: BoolArray) -> StateArray:
 
 def under(rules: Rules, lens: Lens) -> Rules:
     """The same rules, own thresholds and all, under another lens."""
+    if rules.lens == lens:
+        return rules
     # Rules.using would look the profile up again, which tuned rules have no name for.
-    return rules.model_copy(update={"lens": lens})
+    return Rules.model_validate({**rules.model_dump(by_alias=True), "lens": lens})
 
 
 def moved(rules: Rules, moves: Sequence[Move]) -> Rules:

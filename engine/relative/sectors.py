@@ -15,7 +15,8 @@ import pandas as pd
 from engine.arrays import BoolArray, FloatArray
 from engine.relative.pairs import WIDE
 from engine.relative.words import delta_word, level_word
-from engine.rules import RelativeRules, Rules
+from engine.rules import Rules
+from engine.rulesections import RelativeRules
 
 
 @dataclass(frozen=True, slots=True)

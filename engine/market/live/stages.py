@@ -11,7 +11,8 @@ import pandas as pd
 
 from engine.arrays import FloatArray
 from engine.market.live.answers import Facts, History
-from engine.rules import LensRules, Rules
+from engine.rules import Rules
+from engine.rulesections import LensRules
 from engine.volatility.realized import close_to_close_many
 
 _WINDOWS = (20, 30, 90, 252)

@@ -19,7 +19,8 @@ from engine.portfolio.result import Stress
 from engine.portfolio.stress import scenario_pl, stress_book, vix_level
 from engine.portfolio.value.valuation import value_book
 from engine.portfolio.valued import ValuedBook
-from engine.rules import Rules, Scenario
+from engine.rules import Rules
+from engine.rulesections import Scenario
 from engine.screen.measure import measure
 from tests.engine.markets import Name
 from tests.engine.portfolio.valuing import Change, american, european, market, option, rules, shares, valued

@@ -16,7 +16,8 @@ from engine.panel import IvHistory
 from engine.proof.backtest import backtest
 from engine.proof.dayrows import day_rows
 from engine.proof.days import DUAL, NONE, DayArray
-from engine.proof.judged import BOTH, JUDGED, judge_rows, judged_gates, under
+from engine.proof.judged import BOTH, JUDGED, judge_rows, judged_gates
+from engine.proof.lenses import under
 from engine.proof.result import Backtest
 from engine.screen.gates import judge
 from engine.screen.measure import measure

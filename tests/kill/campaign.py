@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import islice
 from typing import Literal
 
 from bot.clock.entries import nonce_of
@@ -82,7 +82,7 @@ class Campaign:
         self._chance = chance
         self._budget = budget
         self._tally = tally
-        self._runs: Iterator[PlannedRun] = iter(())
+        self._runs: deque[PlannedRun] = deque()
         self._lives: list[Life] = []
         self._requests = (0, 0)
         self._still_since = 0.0
@@ -97,10 +97,10 @@ class Campaign:
         The bot is first started when the `first`th run is due, with those before it to catch up on.
         """
         self._chance.spoil(self.place.server.faults)
-        self._runs = iter(runs)
+        self._runs = deque(runs)
         trouble = None
         while self._budget.left > 0 and trouble is None:
-            latest = await self._round(Course(list(islice(self._runs, first))))
+            latest = await self._round(Course(self._next_runs(first)))
             first = 1
             self._tally.rounds.append(latest)
             trouble = latest.trouble
@@ -215,8 +215,8 @@ class Campaign:
         may_skip = not course.skipped and len(course.runs) < MOST_RUNS and view.under_way
         gap = self._chance.gap(may_skip)
         if gap == "next":
-            course.runs += islice(self._runs, self._chance.missed())
-            clock.set(course.runs[-1].at - self._chance.lead())
+            course.runs += self._next_runs(self._chance.missed())
+            clock.set(max(clock.now(), course.runs[-1].at - self._chance.lead()))
         elif gap == "beyond":
             course.skipped = True
             clock.set(max(clock.now(), last.until) + self._chance.beyond())
@@ -224,6 +224,12 @@ class Campaign:
             clock.advance(gap)
         if view.waits_until is not None:
             clock.set(max(clock.now(), view.waits_until))
+        # The week's scorecard is due within the window of Friday's close. Its notice may tell of both.
+        while self._runs and self._runs[0].at <= clock.now():
+            course.runs.append(self._runs.popleft())
+
+    def _next_runs(self, count: int) -> list[PlannedRun]:
+        return [self._runs.popleft() for _ in range(min(count, len(self._runs)))]
 
     def _wait_for_first_request(self) -> None:
         """Of a process that starts, or of one that stood by and takes over."""

@@ -141,13 +141,11 @@ def _count_ahead(path: Path, market: Snapshot, rules: Rules) -> None:
         store.save(screen, rules_body(rules), official=True)
         keep_up(store, panel, "simulated", rules)
         with store.reading() as db:
-            cards = db.execute("SELECT key, version, body FROM scorecards").fetchall()
+            cards = db.execute("SELECT version, body, key FROM scorecards").fetchall()
     later.unlink()
     with Store.open(path) as store:
         store.write(
-            lambda db: db.conn.executemany(
-                "UPDATE scorecards SET version = ?2, body = ?3 WHERE key = ?1", cards
-            )
+            lambda db: db.conn.executemany("UPDATE scorecards SET version = ?, body = ? WHERE key = ?", cards)
         )
 
 

@@ -27,7 +27,8 @@ from engine.record.closes import newest_close
 from engine.record.days import Close, body_of, closes_of
 from engine.record.packed import unpack
 from engine.record.rows import Realm
-from engine.record.scorecards import WINDOWS, evidence, stored_scorecard
+from engine.record.scorecards import evidence, stored_scorecard
+from engine.record.series import WINDOWS
 
 log = structlog.get_logger("variance.proof")
 

@@ -18,8 +18,9 @@ from engine.cli.options import FORMATS, ConfigOption, FormatOption, checked
 from engine.cli.request import record_of
 from engine.environment import read_environment
 from engine.errors import ConfigError
-from engine.record.names import WINDOWS, NameClose, name_history, stored_symbols, versions
+from engine.record.names import NameClose, name_history, stored_symbols, versions
 from engine.record.rows import Realm
+from engine.record.series import WINDOWS
 from engine.record.store import Store
 from engine.rules import Rules, load_rules
 from engine.symbols import clean_symbol, nearest

@@ -23,7 +23,8 @@ from engine.market.sessions import adopt
 from engine.proof.result import ALL, BYS, By, Scorecard
 from engine.proof.shape import scorecard_shape
 from engine.record.rows import Realm
-from engine.record.scorecards import WINDOWS, first_settlement, held, stored_scorecard
+from engine.record.scorecards import first_settlement, held, stored_scorecard
+from engine.record.series import WINDOWS
 from engine.record.store import Store
 from engine.rules import Rules, load_rules
 from engine.symbols import known_symbol

@@ -13,15 +13,13 @@ import numpy as np
 from sqlite_utils import Database
 
 from engine.record.rows import Realm, quoted
-from engine.record.series import INDEXED_BY_NAME, imported_values, iv_history, values_of
+from engine.record.series import INDEXED_BY_NAME, WINDOWS, imported_values, iv_history, values_of
 from engine.record.store import Store
 from engine.rules import Rules
 from engine.screen.result import Value
 from engine.volatility.rank import SESSIONS, percentile, rank
 
 Window = str
-WINDOWS: dict[Window, int | None] = {"quarter": 63, "year": SESSIONS, "all": None}
-"""Windows of a history and how many of its last sessions each holds."""
 CLOSE_COLUMNS = (
     *("iv30", "iv_method", "hv20", "hv30", "hv60", "hv90", "hv252"),
     *("vrp_structural", "vrp_tactical", "structural_252", "tactical_20"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -24,13 +24,11 @@ from engine.record.days import Close, body_of, closes_of, state_of
 from engine.record.outcomes import Settled, settle
 from engine.record.packed import unpack
 from engine.record.rows import Realm
+from engine.record.series import WINDOWS
 from engine.record.store import Store
 from engine.rules import Rules
 from engine.screen.premium import REGIMES, ZONES
 from engine.screen.score import SIGNALS
-
-WINDOWS: Mapping[str, int | None] = {"quarter": 63, "year": 252, "all": None}
-"""A scorecard's windows: how many of the last settled sessions each counts, None for all."""
 
 _COUNTED: tuple[By | None, ...] = (None, "symbol")
 """What is counted; the other questions are answered by leaving groups out of the first."""

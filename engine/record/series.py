@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -18,7 +18,10 @@ from engine.record import rows
 from engine.record.packed import packed_iv30
 from engine.record.rows import Realm, quoted
 from engine.screen.result import Value
+from engine.volatility.rank import SESSIONS
 
+WINDOWS: Mapping[str, int | None] = {"quarter": 63, "year": SESSIONS, "all": None}
+"""How many of the last sessions a history, and of the last settled ones a scorecard, holds; None for all."""
 FEW_NAMES = 50
 """Up to so many names are looked up one by one; beyond it a run's whole IV30 column is read."""
 

@@ -20,13 +20,13 @@ from engine.proof.result import By, Group, Scorecard
 from engine.record import Store
 from engine.record.outcomes import settle
 from engine.record.scorecards import (
-    WINDOWS,
     evidence,
     first_settlement,
     keep_up,
     refresh,
     stored_scorecard,
 )
+from engine.record.series import WINDOWS
 from engine.rules import Rules, load_rules, load_universe
 from engine.screen.premium import REGIMES, ZONES
 from engine.screen.result import Gate
